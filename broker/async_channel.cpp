@@ -1,0 +1,27 @@
+#include "broker/async_channel.h"
+
+namespace toren::broker {
+
+AsyncChannel::AsyncChannel(UniqueFd socket, ipc::Role peer) {
+    if (!ipc::set_nonblocking(socket.get())) return;
+    watch_.emplace(socket.get());
+    channel_ = ipc::Channel(std::move(socket), ipc::Role::kBroker, peer, ipc::Phase::kOpen);
+}
+
+void AsyncChannel::close() {
+    watch_.reset();  // before its descriptor goes, so that the number is not waited for when it is another's
+    channel_.close();
+}
+
+Task<std::optional<ipc::Packet>> AsyncChannel::receive() {
+    while (channel_) {
+        ipc::Packet packet;
+        const auto received = channel_.receive(packet);
+        if (received == ipc::Received::kPacket) co_return packet;
+        if (received != ipc::Received::kNothing) break;
+        if (!co_await watch_->readable()) break;
+    }
+    co_return std::nullopt;
+}
+
+}  // namespace toren::broker

@@ -1,0 +1,47 @@
+// A Channel on the broker's loop: co_await what arrives, and room to send.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "broker/loop.h"
+#include "ipc/channel.h"
+
+namespace toren::broker {
+
+class AsyncChannel {
+public:
+    AsyncChannel() = default;
+    // The socket is made non-blocking.
+    AsyncChannel(UniqueFd socket, ipc::Role peer);
+
+    bool open() const { return static_cast<bool>(channel_); }
+    void close();
+
+    // The next packet, or nothing once the peer has gone, has broken a rule (violation() is then set) or close() was called.
+    Task<std::optional<ipc::Packet>> receive();
+    const std::string& violation() const { return channel_.violation(); }
+
+    // At once; fails where the peer's buffer is full.
+    template <typename T>
+    bool send(const T& message) {
+        return channel_ && channel_.send(message);
+    }
+    // Waits for room. False once the peer has gone.
+    template <typename T>
+    Task<bool> send_when_possible(T message) {
+        while (channel_) {
+            const auto sent = channel_.send(message);
+            if (sent) co_return true;
+            if (sent.error().code != EAGAIN || !co_await watch_->writable()) co_return false;
+        }
+        co_return false;
+    }
+
+private:
+    ipc::Channel channel_;
+    std::optional<FdWatch> watch_;
+};
+
+}  // namespace toren::broker

@@ -1,0 +1,25 @@
+// What every connection of the broker shares.
+#pragma once
+
+#include <memory>
+
+#include "broker/ancillaries.h"
+#include "broker/auth.h"
+#include "broker/cell.h"
+#include "broker/store.h"
+#include "broker/supervisor_link.h"
+#include "ipc/messages.h"
+
+namespace toren::broker {
+
+struct Broker {
+    ipc::BrokerWelcome settings;
+    std::unique_ptr<Store> store;
+    Auth auth;
+    std::unique_ptr<SupervisorLink> supervisor;
+    Cells cells;
+    Ancillaries ancillaries;
+    std::size_t connections = 0;
+};
+
+}  // namespace toren::broker

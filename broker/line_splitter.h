@@ -1,0 +1,44 @@
+// Output as v1 clients want it: lines without their end. A line that grows past the limit goes out in pieces, so that
+// a stream without newlines costs no memory; a piece never ends inside a UTF-8 character.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "broker/json_text.h"
+
+namespace toren::broker {
+
+class LineSplitter {
+public:
+    static constexpr std::size_t kLongest = 64 * 1024;
+
+    template <typename Take>
+    void feed(std::string_view data, Take take) {
+        while (!data.empty()) {
+            const auto end = data.find('\n');
+            rest_ += data.substr(0, end);
+            data.remove_prefix(end == data.npos ? data.size() : end + 1);
+            while (rest_.size() > kLongest) {
+                const auto cut = cut_at_character(rest_, kLongest);
+                take(std::string_view(rest_).substr(0, cut));
+                rest_.erase(0, cut);
+            }
+            if (end == data.npos) return;
+            if (rest_.ends_with('\r')) rest_.pop_back();
+            take(std::string_view(rest_));
+            rest_.clear();
+        }
+    }
+    // What is left when the stream ends without a newline.
+    template <typename Take>
+    void finish(Take take) {
+        if (!rest_.empty()) take(std::string_view(rest_));
+        rest_.clear();
+    }
+
+private:
+    std::string rest_;
+};
+
+}  // namespace toren::broker

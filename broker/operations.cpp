@@ -1,0 +1,165 @@
+#include "broker/operations.h"
+
+#include <nlohmann/json.hpp>
+
+#include "broker/json_text.h"
+#include "ipc/codec.h"
+
+namespace toren::broker {
+namespace {
+
+using nlohmann::json;
+
+// Chunks carry at most this beside their content: room for one record or header more than was asked for.
+constexpr std::uint64_t kSlack = 2 * ipc::kChunkBytes;
+
+Location location_of(const Segment& segment, std::string relative) { return {segment.name, segment.path, std::move(relative)}; }
+
+std::optional<Location> locate_in(const SegmentSet& set, const std::string& path) {
+    auto found = locate(set, path);
+    if (!found) return std::nullopt;
+    return location_of(*found->segment, std::move(found->relative));
+}
+
+Task<Outcome<std::string>> ask(Broker& broker, Location location, ServiceRequest request) {
+    auto cell = co_await broker.cells.open(location.segment);
+    if (!cell) co_return Problem{503, "no_cell", cell.error().text()};
+    request.time = std::chrono::seconds(broker.settings.service_seconds);
+    ServiceAnswer answer = co_await (*cell)->ask(std::move(request));
+    if (answer.trouble != ServiceAnswer::Trouble::kNone || answer.failure != ipc::Failure::kNone) co_return problem_of(answer);
+    co_return std::move(answer.bytes);
+}
+
+template <typename T>
+ServiceRequest service_request(ipc::Service service, T message, std::uint64_t max_answer) {
+    ServiceRequest request;
+    request.service = service;
+    request.send = [message = std::move(message)](AsyncChannel& channel) { return channel.send(message); };
+    request.max_answer = max_answer + kSlack;
+    return request;
+}
+
+// Reads each record of an answer; false where the bytes are not whole records.
+template <typename Record, typename Take>
+bool each_record(const std::string& bytes, Take take) {
+    ipc::Reader reader(bytes);
+    while (!reader.at_end()) {
+        Record record;
+        if (!reader.read(record)) return false;
+        take(record);
+    }
+    return true;
+}
+
+Problem malformed_answer() { return {502, "worker_died", "the worker for this segment sent a malformed answer"}; }
+
+// Bytes as text that JSON can carry; what is no UTF-8 is marked.
+std::string printable(const std::string& bytes) {
+    if (is_utf8(bytes)) return bytes;
+    std::string quoted;
+    append_json_string(quoted, bytes);
+    return json::parse(quoted).get<std::string>();
+}
+
+}  // namespace
+
+Task<Outcome<Location>> find_segment(Broker& broker, std::string name) {
+    for (const bool again : {false, true}) {
+        if (again) co_await broker.supervisor->refresh();
+        if (const Segment* found = find_segment_by_name(broker.supervisor->segments(), name)) co_return location_of(*found, ".");
+    }
+    co_return Problem{400, "unknown_segment", "no segment is named '" + name + "'"};
+}
+
+Task<Outcome<Location>> find_location(Broker& broker, std::string path, std::optional<std::string> segment) {
+    if (path.find('\0') != path.npos) co_return Problem{422, "invalid_field", "path: holds a NUL byte"};
+    if (path.size() > 4000) co_return Problem{422, "invalid_field", "path: longer than 4000 bytes"};
+    if (path.starts_with('/')) {
+        for (const bool again : {false, true}) {
+            if (again) co_await broker.supervisor->refresh();
+            if (auto found = locate_in(broker.supervisor->segments(), path)) co_return std::move(*found);
+        }
+        co_return Problem{400, "path_outside_segment", "'" + path + "' lies in no segment"};
+    }
+    if (!segment) {
+        const auto& all = broker.supervisor->segments().segments;
+        if (all.size() != 1) co_return Problem{400, "unknown_segment", "a relative path needs a segment"};
+        segment = all.front().name;
+    }
+    auto home = co_await find_segment(broker, *segment);
+    if (auto* found = std::get_if<Location>(&home)) found->relative = path.empty() ? "." : path;
+    co_return home;
+}
+
+Task<Outcome<std::string>> read_file(Broker& broker, Location location) {
+    const std::uint64_t limit = broker.settings.read_bytes;
+    const std::string relative = location.relative;
+    auto request = service_request(ipc::Service::kFiles, ipc::ReadFile{relative, limit}, limit);
+    auto content = co_await ask(broker, std::move(location), std::move(request));
+    if (const auto* text = std::get_if<std::string>(&content); text != nullptr && !is_utf8(*text))
+        co_return Problem{400, "not_utf8", "'" + relative + "' is not UTF-8 text"};
+    co_return content;
+}
+
+Task<Outcome<Done>> write_file(Broker& broker, Location location, std::string content) {
+    auto request = service_request(ipc::Service::kFiles, ipc::WriteFile{location.relative, true}, 0);
+    request.content = std::move(content);
+    request.has_content = true;
+    auto answer = co_await ask(broker, std::move(location), std::move(request));
+    if (auto* problem = std::get_if<Problem>(&answer)) co_return std::move(*problem);
+    co_return Done{};
+}
+
+Task<Outcome<std::string>> list_folder(Broker& broker, Location location, std::string shown_path) {
+    const std::uint64_t limit = broker.settings.list_entries;
+    // A name has at most 255 bytes, the rest of its record 21.
+    auto request = service_request(ipc::Service::kFiles, ipc::ListFolder{location.relative, limit}, limit * 276);
+    auto answer = co_await ask(broker, std::move(location), std::move(request));
+    if (auto* problem = std::get_if<Problem>(&answer)) co_return std::move(*problem);
+    std::string body = "{\"path\":";
+    append_json_string(body, shown_path);
+    body += ",\"entries\":[";
+    const std::string prefix = shown_path.ends_with('/') ? shown_path : shown_path + "/";
+    bool first = true;
+    const bool whole = each_record<ipc::FolderEntry>(std::get<std::string>(answer), [&](const ipc::FolderEntry& entry) {
+        body += first ? "{\"path\":" : ",{\"path\":";
+        first = false;
+        append_json_string(body, prefix + entry.name);
+        body += entry.is_dir ? ",\"is_dir\":true" : ",\"is_dir\":false";
+        body += ",\"size\":" + std::to_string(entry.size) + ",\"modified\":" + std::to_string(entry.modified) + "}";
+    });
+    if (!whole) co_return malformed_answer();
+    co_return body + "]}";
+}
+
+Task<Outcome<json>> vcs_status(Broker& broker, Location location) {
+    auto request = service_request(ipc::Service::kVcs, ipc::VcsStatus{location.relative}, broker.settings.diff_bytes);
+    auto answer = co_await ask(broker, std::move(location), std::move(request));
+    if (auto* problem = std::get_if<Problem>(&answer)) co_return std::move(*problem);
+    static constexpr const char* kKinds[] = {"None", "Git", "Jj"};
+    // The original daemon's three lists, and those that it left out.
+    static constexpr const char* kLists[] = {nullptr, "modified", "added", "deleted", "untracked", "renamed", "conflicted"};
+    json status = {{"vcs_type", "None"}, {"branch", nullptr}};
+    for (const char* list : kLists)
+        if (list != nullptr) status[list] = json::array();
+    const bool whole = each_record<ipc::VcsEntry>(std::get<std::string>(answer), [&](const ipc::VcsEntry& entry) {
+        if (entry.state == ipc::VcsState::kHeader) {
+            status["vcs_type"] = kKinds[static_cast<int>(entry.kind)];
+            if (!entry.path.empty()) status["branch"] = printable(entry.path);
+        } else if (entry.state == ipc::VcsState::kRenamed) {
+            status["renamed"].push_back({{"from", printable(entry.old_path)}, {"to", printable(entry.path)}});
+        } else {
+            status[kLists[static_cast<int>(entry.state)]].push_back(printable(entry.path));
+        }
+    });
+    if (!whole) co_return malformed_answer();
+    co_return status;
+}
+
+Task<Outcome<std::string>> vcs_diff(Broker& broker, Location location) {
+    const std::uint64_t limit = broker.settings.diff_bytes;
+    auto request = service_request(ipc::Service::kVcs, ipc::VcsDiff{location.relative, limit}, limit);
+    return ask(broker, std::move(location), std::move(request));
+}
+
+}  // namespace toren::broker

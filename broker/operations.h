@@ -1,0 +1,36 @@
+// What a client can ask for, over REST and over the WebSocket alike: each operation once, whatever it came by.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <variant>
+
+#include "broker/broker.h"
+#include "broker/problem.h"
+#include "broker/task.h"
+
+namespace toren::broker {
+
+template <typename T>
+using Outcome = std::variant<T, Problem>;
+
+// A place in a segment. `relative` is text that only the worker's kernel interprets.
+struct Location {
+    std::string segment;
+    std::string segment_path;
+    std::string relative;
+};
+
+// A segment by name, exactly or else without regard to case where that is unambiguous; looks again where it is unknown.
+Task<Outcome<Location>> find_segment(Broker& broker, std::string name);
+// An absolute path in any segment, or a relative one in `segment` (or in the only one there is).
+Task<Outcome<Location>> find_location(Broker& broker, std::string path, std::optional<std::string> segment);
+
+Task<Outcome<std::string>> read_file(Broker& broker, Location location);  // UTF-8 text
+Task<Outcome<Done>> write_file(Broker& broker, Location location, std::string content);
+Task<Outcome<std::string>> list_folder(Broker& broker, Location location, std::string shown_path);  // a JSON body
+Task<Outcome<nlohmann::json>> vcs_status(Broker& broker, Location location);
+Task<Outcome<std::string>> vcs_diff(Broker& broker, Location location);
+
+}  // namespace toren::broker

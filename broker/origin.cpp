@@ -1,0 +1,44 @@
+#include "broker/origin.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <string>
+
+namespace toren::broker {
+namespace {
+
+std::string lower(std::string_view text) {
+    std::string out(text);
+    std::transform(out.begin(), out.end(), out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    return out;
+}
+
+// The name or address in a Host header, without port and brackets.
+std::string host_name(std::string_view host) {
+    if (host.starts_with('[')) return lower(host.substr(1, host.find(']') == host.npos ? 0 : host.find(']') - 1));
+    return lower(host.substr(0, host.find(':')));
+}
+
+bool is_address(const std::string& name) {
+    in6_addr address{};
+    return ::inet_pton(AF_INET, name.c_str(), &address) == 1 || ::inet_pton(AF_INET6, name.c_str(), &address) == 1;
+}
+
+}  // namespace
+
+bool host_allowed(std::string_view host, const ipc::BrokerWelcome& settings) {
+    const std::string name = host_name(host);
+    if (name == "localhost" || is_address(name)) return true;
+    return std::any_of(settings.allowed_hosts.begin(), settings.allowed_hosts.end(), [&](const auto& allowed) { return lower(allowed) == name; });
+}
+
+OriginKind judge_origin(std::string_view origin, std::string_view host, const ipc::BrokerWelcome& settings) {
+    if (origin.empty()) return OriginKind::kNone;
+    const std::string from = lower(origin);
+    if (from == "http://" + lower(host) || from == "https://" + lower(host)) return OriginKind::kSame;
+    const bool allowed = std::any_of(settings.allowed_origins.begin(), settings.allowed_origins.end(), [&](const auto& named) { return lower(named) == from; });
+    return allowed ? OriginKind::kAllowed : OriginKind::kForeign;
+}
+
+}  // namespace toren::broker

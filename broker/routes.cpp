@@ -1,0 +1,188 @@
+#include "broker/routes.h"
+
+#include <nlohmann/json.hpp>
+
+#include "broker/json_input.h"
+#include "broker/json_text.h"
+#include "broker/operations.h"
+
+namespace toren::broker {
+namespace {
+
+using nlohmann::json;
+
+std::string dump(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
+Response json_response(const json& value) { return {200, "application/json", dump(value)}; }
+
+template <typename T>
+Response refused(const Outcome<T>& outcome) {
+    return problem_response(std::get<Problem>(outcome));
+}
+
+Task<Response> health(Broker& broker, const json&) {
+    json body = {{"status", "ok"}, {"version", TOREN_VERSION}};
+    if (!broker.settings.degraded.empty()) body["degraded"] = broker.settings.degraded;
+    co_return json_response(body);
+}
+
+Task<Response> pair(Broker& broker, const json& body) {
+    Fields fields(body);
+    const std::string pin = fields.text("pairing_token");
+    const std::string name = fields.optional_text("name").value_or("");
+    if (fields.problem()) co_return problem_response(*fields.problem());
+    auto session = broker.auth.pair(pin, name.substr(0, 100));
+    if (!session) co_return problem_response({500, "internal", session.error().text()});
+    if (!*session)
+        co_return problem_response({401, "pairing_refused", "the pairing token is wrong, used, or no longer valid; a new one comes with the daemon's next start"});
+    co_return json_response({{"session_token", (*session)->token}, {"session_id", (*session)->id}});
+}
+
+// The location that the fields `path` and `segment` name.
+Task<Outcome<Location>> location_of(Broker& broker, Fields& fields) {
+    const std::string path = fields.text("path");
+    const auto segment = fields.optional_text("segment");
+    if (fields.problem()) co_return *fields.problem();
+    co_return co_await find_location(broker, path, segment);
+}
+
+Task<Response> fs_read(Broker& broker, const json& body) {
+    Fields fields(body);
+    auto location = co_await location_of(broker, fields);
+    if (location.index() == 1) co_return refused(location);
+    auto content = co_await read_file(broker, std::get<Location>(std::move(location)));
+    if (content.index() == 1) co_return refused(content);
+    Response response;
+    response.body = "{\"content\":";
+    append_json_string(response.body, std::get<std::string>(content));
+    response.body += '}';
+    co_return response;
+}
+
+Task<Response> fs_write(Broker& broker, const json& body) {
+    Fields fields(body);
+    std::string content = fields.text("content");
+    auto location = co_await location_of(broker, fields);
+    if (location.index() == 1) co_return refused(location);
+    auto written = co_await write_file(broker, std::get<Location>(std::move(location)), std::move(content));
+    if (written.index() == 1) co_return refused(written);
+    co_return json_response({{"success", true}});
+}
+
+Task<Response> fs_list(Broker& broker, const json& body) {
+    Fields fields(body);
+    const std::string shown = fields.text("path");
+    auto location = co_await location_of(broker, fields);
+    if (location.index() == 1) co_return refused(location);
+    auto listing = co_await list_folder(broker, std::get<Location>(std::move(location)), shown);
+    if (listing.index() == 1) co_return refused(listing);
+    co_return Response{200, "application/json", std::get<std::string>(std::move(listing))};
+}
+
+Task<Response> vcs_status_route(Broker& broker, const json& body) {
+    Fields fields(body);
+    auto location = co_await location_of(broker, fields);
+    if (location.index() == 1) co_return refused(location);
+    auto status = co_await vcs_status(broker, std::get<Location>(std::move(location)));
+    if (status.index() == 1) co_return refused(status);
+    co_return json_response(std::get<json>(status));
+}
+
+Task<Response> vcs_diff_route(Broker& broker, const json& body) {
+    Fields fields(body);
+    auto location = co_await location_of(broker, fields);
+    if (location.index() == 1) co_return refused(location);
+    auto diff = co_await vcs_diff(broker, std::get<Location>(std::move(location)));
+    if (diff.index() == 1) co_return refused(diff);
+    Response response;
+    response.body = "{\"diff\":";
+    append_json_string(response.body, std::get<std::string>(diff));
+    response.body += '}';
+    co_return response;
+}
+
+json segment_json(const std::string& name, const std::string& path, Segment::Source source) {
+    return {{"name", name}, {"path", path}, {"source", source_name(source)}};
+}
+
+Task<Response> segments_list(Broker& broker, const json&) {
+    co_await broker.supervisor->refresh();
+    const SegmentSet& set = broker.supervisor->segments();
+    json list = json::array();
+    for (const Segment& segment : set.segments)
+        if (segment.source != Segment::kApproved) list.push_back(segment_json(segment.name, segment.path, segment.source));
+    const auto count = list.size();
+    co_return json_response({{"segments", std::move(list)}, {"roots", set.roots}, {"count", count}});
+}
+
+Task<Response> segments_create(Broker& broker, const json& body) {
+    Fields fields(body);
+    const std::string name = fields.text("name"), root = fields.text("root");
+    if (fields.problem()) co_return problem_response(*fields.problem());
+    if (name.size() > 255 || root.size() > 4000) co_return problem_response({422, "invalid_field", "name or root: too long"});
+    const auto created = co_await broker.supervisor->create_segment(name, root);
+    if (created.code == EEXIST) co_return problem_response({400, "exists", created.error});
+    if (created.code == ENOENT) co_return problem_response({400, "unknown_root", created.error});
+    if (created.code != 0) co_return problem_response({400, "invalid_name", created.error});
+    co_await broker.supervisor->refresh();
+    const auto& segment = created.segment;
+    co_return json_response({{"success", true}, {"segment", segment_json(segment.name, segment.path, static_cast<Segment::Source>(segment.source))}});
+}
+
+Task<Response> ancillaries_list(Broker& broker, const json&) {
+    json list = json::array();
+    for (const auto& [segment, ancillary] : broker.ancillaries.by_segment())
+        list.push_back({{"id", ancillary.id},
+                        {"segment", ancillary.segment},
+                        {"status", ancillary.executing > 0 ? "executing" : ancillary.last_activity == ancillary.connected_at ? "connected" : "idle"},
+                        {"connected_at", ancillary.connected_at},
+                        {"last_activity", ancillary.last_activity},
+                        {"workspace", nullptr},
+                        {"working_dir", ancillary.working_dir}});
+    const auto count = list.size();
+    co_return json_response({{"ancillaries", std::move(list)}, {"count", count}});
+}
+
+// clang-format off
+constexpr Route kRoutes[] = {
+    {"GET",  "/health",               Access::kOpen,    false, health},
+    {"POST", "/pair",                 Access::kOpen,    true,  pair},
+    {"POST", "/api/fs/read",          Access::kSession, true,  fs_read},
+    {"POST", "/api/fs/write",         Access::kSession, true,  fs_write},
+    {"POST", "/api/fs/list",          Access::kSession, true,  fs_list},
+    {"POST", "/api/vcs/status",       Access::kSession, true,  vcs_status_route},
+    {"POST", "/api/vcs/diff",         Access::kSession, true,  vcs_diff_route},
+    {"GET",  "/api/segments/list",    Access::kSession, false, segments_list},
+    {"POST", "/api/segments/create",  Access::kSession, true,  segments_create},
+    {"GET",  "/api/ancillaries/list", Access::kSession, false, ancillaries_list},
+};
+// clang-format on
+
+}  // namespace
+
+std::span<const Route> routes() { return kRoutes; }
+
+RouteMatch find_route(std::string_view method, std::string_view path) {
+    RouteMatch match;
+    for (const Route& route : kRoutes) {
+        if (path != route.path) continue;
+        if (method == route.method) match.route = &route;
+        match.allow += (match.allow.empty() ? "" : ", ") + std::string(route.method);
+    }
+    return match;
+}
+
+Response problem_response(const Problem& problem) { return {problem.status, "application/problem+json", problem_json(problem)}; }
+
+Task<Response> serve_route(Broker& broker, const Route& route, std::string content_type, std::string body) {
+    json input = json::object();
+    if (route.takes_json) {
+        const auto type = content_type.substr(0, content_type.find(';'));
+        if (type != "application/json") co_return problem_response({415, "unsupported_media_type", "the body must be application/json"});
+        auto parsed = parse_object(body);
+        if (auto* problem = std::get_if<Problem>(&parsed)) co_return problem_response(*problem);
+        input = std::get<json>(std::move(parsed));
+    }
+    co_return co_await route.serve(broker, input);
+}
+
+}  // namespace toren::broker

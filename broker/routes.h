@@ -1,0 +1,45 @@
+// Every REST route, one row each: method, path, who may call it, whether it takes JSON, what serves it.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "broker/broker.h"
+#include "broker/task.h"
+
+namespace toren::broker {
+
+struct Response {
+    int status = 200;
+    std::string content_type = "application/json";
+    std::string body;
+};
+
+enum class Access : std::uint8_t { kOpen, kSession };
+
+struct Route {
+    const char* method;
+    const char* path;
+    Access access;
+    bool takes_json;
+    Task<Response> (*serve)(Broker& broker, const nlohmann::json& body);
+};
+
+std::span<const Route> routes();
+
+struct RouteMatch {
+    const Route* route = nullptr;
+    std::string allow;  // where the path exists with other methods only: these
+};
+RouteMatch find_route(std::string_view method, std::string_view path);
+
+// The body as a JSON object, or the refusal.
+Task<Response> serve_route(Broker& broker, const Route& route, std::string content_type, std::string body);
+
+struct Problem;
+Response problem_response(const Problem& problem);
+
+}  // namespace toren::broker

@@ -1,0 +1,76 @@
+#include "broker/supervisor_link.h"
+
+#include <unistd.h>
+
+#include "base/log.h"
+
+namespace toren::broker {
+
+Result<std::pair<std::unique_ptr<SupervisorLink>, ipc::BrokerWelcome>> SupervisorLink::greet(UniqueFd socket) {
+    ipc::Channel channel(std::move(socket), ipc::Role::kBroker, ipc::Role::kSupervisor, ipc::Phase::kGreeting);
+    TRY(channel.send(ipc::BrokerHello{}));
+    ipc::Packet packet;
+    if (channel.receive(packet) != ipc::Received::kPacket) return error("the supervisor did not answer the greeting");
+    auto welcome = packet.as<ipc::BrokerWelcome>();
+    if (!welcome || welcome->version != ipc::kProtocolVersion) return error("the supervisor is of another build");
+    std::unique_ptr<SupervisorLink> link(new SupervisorLink(channel.take_socket()));
+    return std::pair{std::move(link), std::move(*welcome)};
+}
+
+void SupervisorLink::start() {
+    channel_ = AsyncChannel(std::move(greeting_), ipc::Role::kSupervisor);
+    spawn(listen());
+}
+
+Task<Done> SupervisorLink::refresh() {
+    Promise<Done> answered;
+    refreshes_.push_back(answered);
+    if (refreshes_.size() == 1) co_await channel_.send_when_possible(ipc::ListSegments{});  // one answer serves all
+    co_await answered;
+    co_return Done{};
+}
+
+Task<ipc::SegmentCreated> SupervisorLink::create_segment(std::string name, std::string root) {
+    Promise<ipc::SegmentCreated> answered;
+    creations_.push_back(answered);
+    co_await channel_.send_when_possible(ipc::CreateSegment{std::move(name), std::move(root)});
+    co_return co_await answered;
+}
+
+Task<Result<UniqueFd>> SupervisorLink::open_cell(std::string segment) {
+    Promise<Result<int>> answered;
+    cells_.emplace(segment, answered);
+    co_await channel_.send_when_possible(ipc::OpenCell{std::move(segment)});
+    auto result = co_await answered;
+    if (!result) co_return std::move(result.error());
+    co_return UniqueFd(*result);
+}
+
+Task<Done> SupervisorLink::listen() {
+    while (auto packet = co_await channel_.receive()) {
+        if (const auto list = packet->as<ipc::SegmentList>()) {
+            take_segments(*list);
+        } else if (const auto created = packet->as<ipc::SegmentCreated>(); created && !creations_.empty()) {
+            creations_.front().set(*created);
+            creations_.erase(creations_.begin());
+        } else if (const auto opened = packet->as<ipc::CellOpened>()) {
+            const auto waiting = cells_.find(opened->segment);
+            if (waiting == cells_.end()) continue;
+            if (opened->error.empty()) waiting->second.set(packet->descriptors[0].release());
+            else waiting->second.set(error(opened->error));
+            cells_.erase(waiting);
+        }
+    }
+    ::_exit(0);  // without a supervisor there is nothing left to do
+}
+
+void SupervisorLink::take_segments(const ipc::SegmentList& list) {
+    for (const auto& entry : list.segments)
+        arriving_.segments.push_back({entry.name, entry.path, static_cast<Segment::Source>(entry.source)});
+    if (!list.last) return;
+    arriving_.roots = list.roots;
+    segments_ = std::exchange(arriving_, {});
+    for (const auto& waiting : std::exchange(refreshes_, {})) waiting.set({});
+}
+
+}  // namespace toren::broker

@@ -1,0 +1,48 @@
+// The broker's side of its conversation with the supervisor: configured things, asked for by name.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/unique_fd.h"
+#include "broker/async_channel.h"
+#include "broker/task.h"
+#include "ipc/messages.h"
+#include "policy/segment_names.h"
+
+namespace toren::broker {
+
+class SupervisorLink {
+public:
+    // Greets and waits for the welcome; before the loop runs.
+    static Result<std::pair<std::unique_ptr<SupervisorLink>, ipc::BrokerWelcome>> greet(UniqueFd socket);
+
+    // Answers arrive in the order of the requests; the loop must run. The process ends when the supervisor goes.
+    void start();
+
+    // Looks for segments again; segments() then has them.
+    Task<Done> refresh();
+    const SegmentSet& segments() const { return segments_; }
+
+    Task<ipc::SegmentCreated> create_segment(std::string name, std::string root);
+    // A channel to the spawner of the segment's cell, made where there is none.
+    Task<Result<UniqueFd>> open_cell(std::string segment);
+
+private:
+    explicit SupervisorLink(UniqueFd socket) : greeting_(std::move(socket)) {}
+    Task<Done> listen();
+    void take_segments(const ipc::SegmentList& list);
+
+    UniqueFd greeting_;
+    AsyncChannel channel_;
+    SegmentSet segments_;
+    SegmentSet arriving_;
+    std::vector<Promise<Done>> refreshes_;
+    std::vector<Promise<ipc::SegmentCreated>> creations_;
+    std::multimap<std::string, Promise<Result<int>>> cells_;  // the descriptor passes as a number to its new owner
+};
+
+}  // namespace toren::broker

@@ -1,0 +1,343 @@
+#include "broker/v1_session.h"
+
+#include <nlohmann/json.hpp>
+
+#include "broker/json_text.h"
+#include "broker/line_splitter.h"
+#include "broker/loop.h"
+
+namespace toren::broker {
+
+using nlohmann::json;
+
+namespace {
+
+constexpr std::size_t kLongestRequestId = 256;
+constexpr int kSlotTries = 3;
+
+// The environment of a request as "NAME=value"; nothing where it is no object of strings.
+std::optional<std::vector<std::string>> environment_of(const json& request) {
+    std::vector<std::string> environment;
+    const auto found = request.find("env");
+    if (found == request.end() || found->is_null()) return environment;
+    if (!found->is_object()) return std::nullopt;
+    for (const auto& [name, value] : found->items()) {
+        if (!value.is_string() || name.empty() || name.find('=') != name.npos) return std::nullopt;
+        environment.push_back(name + "=" + value.get<std::string>());
+    }
+    return environment;
+}
+
+bool holds_nul(const std::vector<std::string>& texts) {
+    for (const auto& text : texts)
+        if (text.find('\0') != text.npos) return true;
+    return false;
+}
+
+std::string start_error(const ipc::Exited& exited, const std::string& name) {
+    static constexpr const char* kSteps[] = {"", "the request is malformed", "its folder cannot be entered", "it cannot be confined", "it cannot be executed"};
+    return "cannot start '" + name + "': " + kSteps[static_cast<int>(exited.failed_step)] + ": " + std::strerror(exited.start_errno);
+}
+
+// Builds CommandOutput messages for one command: what is the same in all of them is made once.
+class OutputWriter {
+public:
+    OutputWriter(const std::string& request_id, const std::function<void(std::string)>& send) : send_(send) {
+        prefix_ = "{\"type\":\"CommandOutput\",";
+        if (!request_id.empty()) prefix_ += "\"requestId\":" + request_id + ",";
+        prefix_ += "\"output\":{\"type\":\"";
+    }
+    void line(ipc::Stream stream, std::string_view text) {
+        std::string message;
+        message.reserve(prefix_.size() + text.size() + 32);
+        message += prefix_;
+        message += stream == ipc::Stream::kStdout ? "Stdout\",\"line\":" : "Stderr\",\"line\":";
+        append_json_string(message, text);
+        message += "}}";
+        send_(std::move(message));
+    }
+    void error(std::string_view text) {
+        std::string message = prefix_ + "Error\",\"message\":";
+        append_json_string(message, text);
+        send_(message + "}}");
+    }
+    // Code -1 is what the original gives for a process that a signal ended; what it was is in further fields.
+    void exit(const ipc::Exited& exited, const char* limit) {
+        std::string message = prefix_ + "Exit\",\"code\":" + std::to_string(exited.signal == 0 ? exited.code : -1);
+        if (exited.signal != 0) message += ",\"signal\":" + std::to_string(exited.signal);
+        if (limit != nullptr) message += std::string(",\"limit\":\"") + limit + "\"";
+        send_(message + "}}");
+    }
+
+private:
+    const std::function<void(std::string)>& send_;
+    std::string prefix_;
+};
+
+}  // namespace
+
+// --- what a client may say
+
+struct V1Session::Request {
+    const char* type;
+    bool needs_auth;
+    bool in_order;    // waits its turn where it has no requestId
+    bool is_command;  // a refusal must also be a CommandOutput, or the original client waits for ever
+    Task<Done> (V1Session::*serve)(std::string, std::shared_ptr<json>);
+};
+
+const V1Session::Request V1Session::kRequests[] = {
+    {"Auth", false, true, false, &V1Session::authenticate},
+    {"Command", true, true, true, &V1Session::run_command},
+    {"FileRead", true, true, false, &V1Session::file_read},
+    {"VcsStatus", true, true, false, &V1Session::status},
+    {"Cancel", true, false, false, &V1Session::cancel},
+};
+
+void V1Session::receive(std::string_view text) {
+    auto parsed = parse_object(text);
+    if (auto* problem = std::get_if<Problem>(&parsed))
+        return send_error("", {problem->status, problem->code, "Invalid request: " + problem->detail});
+    auto body = std::make_shared<json>(std::get<json>(std::move(parsed)));
+    std::string request_id;
+    if (const auto id = body->find("requestId"); id != body->end() && !id->is_null()) {
+        if (id->is_string() || id->is_number()) request_id = id->dump();
+        if (request_id.empty() || request_id.size() > kLongestRequestId)
+            return send_error("", {422, "invalid_field", "Invalid request: requestId: a string or number of at most 256 bytes is expected"});
+    }
+    const auto type = body->find("type");
+    if (type == body->end() || !type->is_string())
+        return send_error(request_id, {422, "invalid_field", "Invalid request: type: a string is expected"});
+    for (const Request& row : kRequests) {
+        if (*type != row.type) continue;
+        if (row.needs_auth && !identity_) {
+            const Problem problem{401, "unauthorized", "Not authenticated"};
+            return row.is_command ? reject_command(request_id, problem) : send_error(request_id, problem);
+        }
+        if (pending_ >= broker_.settings.commands_per_socket) {
+            const Problem problem{429, "too_many_requests", "limits.commands_per_socket is reached"};
+            return row.is_command ? reject_command(request_id, problem) : send_error(request_id, problem);
+        }
+        spawn(serve(row, std::move(request_id), std::move(body)));
+        return;
+    }
+    send_error(request_id, {400, "unknown_message_type", "Invalid request: unknown type '" + type->get<std::string>().substr(0, 64) + "'"});
+}
+
+Task<Done> V1Session::serve(const Request& row, std::string request_id, std::shared_ptr<json> body) {
+    const auto self = shared_from_this();
+    std::optional<Turns::Turn> turn;
+    if (row.in_order) ++pending_;
+    if (row.in_order && request_id.empty()) turn.emplace(co_await in_order_.take());
+    if (!left_) co_await (this->*row.serve)(std::move(request_id), std::move(body));
+    if (row.in_order) --pending_;
+    co_return Done{};
+}
+
+void V1Session::leave() {
+    left_ = true;
+    for (Running& running : running_) running.command->abandon();
+    if (registered_) broker_.ancillaries.remove(this);
+}
+
+// --- Auth
+
+Task<Done> V1Session::authenticate(std::string request_id, std::shared_ptr<json> body) {
+    const auto fail = [&](const std::string& reason) { send(request_id, {{"type", "AuthFailure"}, {"reason", reason}}); };
+    Fields fields(*body);
+    const std::string token = fields.text("token");
+    const auto ancillary_id = fields.optional_text("ancillary_id"), segment = fields.optional_text("segment"),
+               workspace = fields.optional_text("workspace");
+    if (fields.problem()) co_return fail("Invalid request: " + fields.problem()->detail), Done{};
+    auto identity = broker_.auth.check_token(token);
+    if (!identity && !broker_.settings.require_auth) identity = Identity{"local"};
+    if (!identity) co_return fail("Invalid token"), Done{};
+    json success = {{"type", "AuthSuccess"}, {"session_id", identity->session_id}};
+    std::optional<Location> place;
+    if (segment) {
+        auto found = co_await find_segment(broker_, *segment);
+        if (found.index() == 1) co_return fail("Segment not found: " + *segment), Done{};
+        place = std::get<Location>(found);
+        success["working_dir"] = place->segment_path;
+    }
+    if (workspace)
+        co_return fail(broker_.settings.workspaces ? "Workspaces are not served by this version" : "Workspace requested but workspace_root not configured"), Done{};
+    if (left_) co_return Done{};
+    if (ancillary_id && place) {
+        const auto holder = broker_.ancillaries.add({.id = *ancillary_id, .segment = place->segment, .working_dir = place->segment_path,
+                                                     .session_id = identity->session_id, .connection = this, .disconnect = wire_.disconnect});
+        if (holder) co_return fail("Segment/Workspace " + place->segment + " is already in use by ancillary " + *holder), Done{};
+        registered_ = true;
+    }
+    identity_ = std::move(identity);
+    segment_ = place ? std::optional(place->segment) : std::nullopt;
+    send(request_id, std::move(success));
+    co_return Done{};
+}
+
+// --- Command
+
+Task<Done> V1Session::run_command(std::string request_id, std::shared_ptr<json> body) {
+    Fields fields(*body);
+    const json* request = fields.object("request");
+    if (request == nullptr) co_return reject_command(request_id, *fields.problem()), Done{};
+    Fields details(*request);
+    const std::string name = details.text("command");
+    auto start = std::make_shared<ipc::Start>();
+    start->argv = details.texts("args");
+    start->argv.insert(start->argv.begin(), name);
+    const auto cwd = details.optional_text("cwd");
+    const auto seconds = details.optional_number("timeout");
+    auto environment = environment_of(*request);
+    if (details.problem()) co_return reject_command(request_id, *details.problem()), Done{};
+    if (name.empty() || !environment || holds_nul(start->argv) || holds_nul(*environment))
+        co_return reject_command(request_id, {422, "invalid_field", "request: a command, and env with names and string values, without NUL bytes, are expected"}), Done{};
+    start->environment = std::move(*environment);
+
+    auto place = co_await locate_command(cwd);
+    if (auto* problem = std::get_if<Problem>(&place)) co_return reject_command(request_id, *problem), Done{};
+    auto started = co_await start_command(std::get<Location>(std::move(place)), start);
+    if (auto* problem = std::get_if<Problem>(&started)) co_return reject_command(request_id, *problem), Done{};
+    const auto command = std::get<std::shared_ptr<Command>>(started);
+    if (left_) co_return command->abandon(), Done{};
+
+    const auto running = running_.insert(running_.end(), {request_id, command});
+    broker_.ancillaries.started_command(this);
+    const std::uint64_t limit = broker_.settings.command_seconds;
+    const std::uint64_t allowed = seconds && *seconds != 0 && (limit == 0 || *seconds < limit) ? *seconds : limit;
+    std::optional<Timer> timer;
+    constexpr std::uint64_t kLongest = 365ULL * 24 * 3600;
+    if (allowed != 0)
+        timer.emplace(std::chrono::seconds(std::min(allowed, kLongest)), [running] {
+            running->limit = "time";
+            running->command->end();
+        });
+    co_await follow(running, name);
+    timer.reset();
+    running_.erase(running);
+    broker_.ancillaries.ended_command(this);
+    co_return Done{};
+}
+
+// A command runs in the cell of its client's segment and nowhere else; a client without one names it by cwd.
+Task<Outcome<Location>> V1Session::locate_command(std::optional<std::string> cwd) {
+    auto place = co_await find_location(broker_, cwd.value_or("."), segment_);
+    const auto* found = std::get_if<Location>(&place);
+    if (found != nullptr && segment_ && found->segment != *segment_)
+        co_return Problem{400, "path_outside_segment", "cwd '" + *cwd + "' is outside the segment '" + *segment_ + "'"};
+    co_return place;
+}
+
+Task<Outcome<std::shared_ptr<Command>>> V1Session::start_command(Location place, std::shared_ptr<ipc::Start> start) {
+    start->cwd = place.relative;
+    for (int tries = 0; tries < kSlotTries; ++tries) {
+        auto cell = co_await broker_.cells.open(place.segment);
+        if (!cell) co_return Problem{503, "no_cell", cell.error().text()};
+        if ((*cell)->running_commands() >= broker_.settings.commands_per_segment)
+            co_return Problem{429, "too_many_requests", "limits.commands_per_segment is reached"};
+        auto command = co_await (*cell)->take_slot();
+        if (!command && (*cell)->alive()) co_return Problem{503, "no_slot", command.error().text()};
+        if (command && (*command)->start(*start)) co_return std::move(*command);
+        // The slot or its cell ended while it waited; another one is made.
+    }
+    co_return Problem{422, "invalid_field", "request: the argument vector is larger than a command may have, or its cell keeps ending"};
+}
+
+Task<Done> V1Session::follow(std::list<Running>::iterator running, std::string name) {
+    const auto command = running->command;
+    OutputWriter out(running->request_id, wire_.send);
+    LineSplitter lines[2];
+    const auto take_all = [&]() -> Task<bool> {
+        ipc::Stream stream{};
+        std::string data;
+        ipc::LogReader::Next next{};
+        while ((next = command->read(stream, data)) == ipc::LogReader::Next::kRecord) {
+            lines[stream == ipc::Stream::kStderr].feed(data, [&](std::string_view line) { out.line(stream, line); });
+            if (!co_await wire_.room()) co_return false;
+        }
+        co_return next == ipc::LogReader::Next::kNothing;
+    };
+    while (true) {
+        const auto event = co_await command->next();
+        if (left_) break;
+        if (event.kind == Command::Event::kLost) {
+            out.error("the segment's cell ended, and the command with it");
+            break;
+        }
+        const bool whole = co_await take_all();
+        if (left_) break;
+        if (!whole) {
+            out.error("the command's output log is broken");
+            break;
+        }
+        if (event.kind == Command::Event::kOutput) {
+            command->consumed();
+            continue;
+        }
+        lines[0].finish([&](std::string_view line) { out.line(ipc::Stream::kStdout, line); });
+        lines[1].finish([&](std::string_view line) { out.line(ipc::Stream::kStderr, line); });
+        if (event.exited.failed_step != ipc::StartStep::kNone) out.error(start_error(event.exited, name));
+        else out.exit(event.exited, running->limit);
+        break;
+    }
+    command->abandon();
+    co_return Done{};
+}
+
+Task<Done> V1Session::cancel(std::string request_id, std::shared_ptr<json>) {
+    for (Running& running : running_) {
+        if (running.request_id != request_id || !running.command->running()) continue;
+        running.limit = "cancelled";
+        running.command->end();
+    }
+    co_return Done{};
+}
+
+// --- FileRead and VcsStatus
+
+Task<Done> V1Session::file_read(std::string request_id, std::shared_ptr<json> body) {
+    Fields fields(*body);
+    const std::string path = fields.text("path");
+    if (fields.problem()) co_return send_error(request_id, *fields.problem()), Done{};
+    auto place = co_await find_location(broker_, path, segment_);
+    if (auto* problem = std::get_if<Problem>(&place)) co_return send_error(request_id, *problem), Done{};
+    auto content = co_await read_file(broker_, std::get<Location>(std::move(place)));
+    if (auto* problem = std::get_if<Problem>(&content)) co_return send_error(request_id, *problem), Done{};
+    std::string message = "{\"type\":\"FileContent\",";
+    if (!request_id.empty()) message += "\"requestId\":" + request_id + ",";
+    message += "\"content\":";
+    append_json_string(message, std::get<std::string>(content));
+    wire_.send(message + "}");
+    co_return Done{};
+}
+
+Task<Done> V1Session::status(std::string request_id, std::shared_ptr<json> body) {
+    Fields fields(*body);
+    const std::string path = fields.text("path");
+    if (fields.problem()) co_return send_error(request_id, *fields.problem()), Done{};
+    auto place = co_await find_location(broker_, path, segment_);
+    if (auto* problem = std::get_if<Problem>(&place)) co_return send_error(request_id, *problem), Done{};
+    auto answer = co_await vcs_status(broker_, std::get<Location>(std::move(place)));
+    if (auto* problem = std::get_if<Problem>(&answer)) co_return send_error(request_id, *problem), Done{};
+    send(request_id, {{"type", "VcsStatus"}, {"status", std::get<json>(answer)}});
+    co_return Done{};
+}
+
+// --- answers
+
+void V1Session::reject_command(const std::string& request_id, const Problem& problem) {
+    OutputWriter(request_id, wire_.send).error(problem.detail);
+    send_error(request_id, problem);
+}
+
+void V1Session::send_error(const std::string& request_id, const Problem& problem) {
+    send(request_id, {{"type", "Error"}, {"message", problem.detail}, {"code", problem.code}});
+}
+
+void V1Session::send(const std::string& request_id, json message) {
+    if (left_) return;
+    if (!request_id.empty()) message["requestId"] = json::parse(request_id);
+    wire_.send(message.dump(-1, ' ', false, json::error_handler_t::replace));
+}
+
+}  // namespace toren::broker

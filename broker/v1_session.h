@@ -1,0 +1,70 @@
+// One v1 client: what it may say, what it hears. Knows nothing of how messages travel: it is given a way to send.
+//
+// Requests with a requestId run at once and side by side, and everything in answer carries it; requests without one
+// run one after another, as the original daemon did. Cancel is heeded at any time.
+#pragma once
+
+#include <functional>
+#include <list>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "broker/broker.h"
+#include "broker/json_input.h"
+#include "broker/operations.h"
+#include "broker/task.h"
+
+namespace toren::broker {
+
+class V1Session : public std::enable_shared_from_this<V1Session> {
+public:
+    struct Wire {
+        std::function<void(std::string)> send;         // one message
+        std::function<Task<bool>()> room;              // waits until the client keeps up; false once it has gone
+        std::function<void()> disconnect;
+    };
+    V1Session(Broker& broker, Wire wire) : broker_(broker), wire_(std::move(wire)) {}
+
+    void receive(std::string_view text);
+    // The client has gone: its commands end.
+    void leave();
+
+private:
+    struct Running {
+        std::string request_id;  // as JSON text; empty where the client sent none
+        std::shared_ptr<Command> command;
+        const char* limit = nullptr;  // what ended it: "cancelled", "time"
+    };
+    struct Request;  // a row of the table in v1_session.cpp
+    static const Request kRequests[];
+
+    Task<Done> serve(const Request& row, std::string request_id, std::shared_ptr<nlohmann::json> body);
+    Task<Done> authenticate(std::string request_id, std::shared_ptr<nlohmann::json> body);
+    Task<Done> run_command(std::string request_id, std::shared_ptr<nlohmann::json> body);
+    Task<Done> file_read(std::string request_id, std::shared_ptr<nlohmann::json> body);
+    Task<Done> status(std::string request_id, std::shared_ptr<nlohmann::json> body);
+    Task<Done> cancel(std::string request_id, std::shared_ptr<nlohmann::json> body);
+
+    Task<Outcome<Location>> locate_command(std::optional<std::string> cwd);
+    Task<Outcome<std::shared_ptr<Command>>> start_command(Location place, std::shared_ptr<ipc::Start> start);
+    Task<Done> follow(std::list<Running>::iterator running, std::string name);
+
+    void reject_command(const std::string& request_id, const Problem& problem);
+    void send_error(const std::string& request_id, const Problem& problem);
+    void send(const std::string& request_id, nlohmann::json message);
+
+    Broker& broker_;
+    Wire wire_;
+    std::optional<Identity> identity_;
+    std::optional<std::string> segment_;
+    bool registered_ = false;
+    bool left_ = false;
+    std::size_t pending_ = 0;
+    Turns in_order_;
+    std::list<Running> running_;
+};
+
+}  // namespace toren::broker

@@ -1,0 +1,28 @@
+// toren: the command line. `toren serve` becomes the supervisor (supervisor/serve.cpp) in this process.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+
+#include "policy/config.h"
+#include "supervisor/serve.h"
+
+int main(int argc, char** argv) {
+    CLI::App app{"Toren: people and agents work on this machine's projects, everything they run stays in a cage."};
+    app.require_subcommand(1);
+    app.set_version_flag("--version", TOREN_VERSION);
+
+    toren::supervisor::ServeOptions options;
+    CLI::App* serve = app.add_subcommand("serve", "run the daemon in the foreground");
+    serve->add_option("--config", options.config, "configuration file (default: ./toren.toml, ./.toren/config.toml, "
+                                                  "~/.config/toren/config.toml)");
+    serve->add_option("--listen", options.listen, "HOST:PORT over the configuration's; port 0 takes a free one");
+    serve->add_option("--state", options.state, "state folder (default: ~/.local/state/toren)");
+
+    CLI::App* config = app.add_subcommand("config", "the configuration file");
+    config->require_subcommand(1);
+    CLI::App* example = config->add_subcommand("example", "print every key with its default and meaning");
+
+    CLI11_PARSE(app, argc, argv);
+    if (serve->parsed()) return toren::supervisor::serve(options);
+    if (example->parsed()) std::fputs(toren::example_config().c_str(), stdout);
+    return 0;
+}

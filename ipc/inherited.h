@@ -1,0 +1,24 @@
+// The descriptor numbers that each program is born with, named once (invariant 4: there are no others).
+#pragma once
+
+namespace toren::ipc {
+
+// toren-broker LISTENERS [--without-landlock]
+enum BrokerFd : int { kBrokerSupervisorFd = 3, kBrokerRulesetFd = 4, kBrokerFirstListenerFd = 5 };
+
+// toren-spawner RING_BYTES [--without-landlock]
+enum SpawnerFd : int {
+    kSpawnerSupervisorFd = 3,
+    kSpawnerSegmentFd = 4,       // O_PATH of the segment's folder, in the cell
+    kSpawnerFilesProgramFd = 5,  // opened before the root was entered: a cell does not show Toren's own folder
+    kSpawnerVcsProgramFd = 6,
+    kSpawnerServiceRulesetFd = 7,
+    kSpawnerCommandRulesetFd = 8,
+};
+
+// toren-files-worker, toren-vcs-worker SEGMENT_PATH [--without-landlock]
+enum ServiceFd : int { kServiceBrokerFd = 3, kServiceSegmentFd = 4, kServiceRulesetFd = 5 };
+
+inline constexpr const char* kWithoutLandlock = "--without-landlock";
+
+}  // namespace toren::ipc

@@ -1,0 +1,98 @@
+// Every message between Toren's processes, one row each: who sends it to whom, in which phase of their
+// conversation, how large it may be, how many descriptors it carries. Channels enforce the table on both ends; tests
+// and the protocol's documentation read it. What has no row cannot be said.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace toren::ipc {
+
+// In the first message of the supervisor's conversations; programs of different builds refuse each other.
+inline constexpr std::uint32_t kProtocolVersion = 1;
+
+// A SOCK_SEQPACKET message lies whole in the socket's buffer, so no row may exceed this.
+inline constexpr std::size_t kLargestMessage = 192 * 1024;  // room for one argument of the largest size that exec takes
+inline constexpr std::size_t kChunkBytes = 64 * 1024;  // of file content or a listing, in one Chunk
+
+enum class Role : std::uint8_t { kSupervisor, kBroker, kSpawner, kCommand, kService };
+
+// A conversation starts in kGreeting and goes on in kOpen, both ways, once a row whose `opens` is set has passed.
+enum class Phase : std::uint8_t { kGreeting, kOpen };
+
+enum class Type : std::uint16_t {
+    kBrokerHello = 1, kBrokerWelcome, kListSegments, kSegmentList, kCreateSegment, kSegmentCreated,
+    kOpenCell, kCellOpened,
+    kAttachBroker, kCellFailed, kCellReady,
+    kNewSlot, kSlot, kStartService, kServiceStarted, kChildEnded, kRetire,
+    kStart, kOutput, kConsumed, kEndCommand, kExited,
+    kReadFile, kWriteFile, kListFolder, kVcsStatus, kVcsDiff, kChunk, kDone,
+};
+
+struct Row {
+    Type type;
+    const char* name;
+    Role from;
+    Role to;
+    Phase phase;
+    bool opens;  // this message ends the greeting
+    std::uint32_t max_bytes;
+    std::uint8_t descriptors;
+    const char* meaning;
+};
+
+inline constexpr std::uint32_t kSmall = 256;
+inline constexpr std::uint32_t kPath = 8 * 1024;
+inline constexpr std::uint32_t kLarge = kLargestMessage;
+
+using enum Role;
+using enum Phase;
+
+// clang-format off
+inline constexpr Row kRows[] = {
+    // Broker and supervisor: the broker may ask for configured things by name, and for nothing else.
+    {Type::kBrokerHello,    "BrokerHello",    kBroker, kSupervisor, kGreeting, false, kSmall, 0, "the broker is confined and ready"},
+    {Type::kBrokerWelcome,  "BrokerWelcome",  kSupervisor, kBroker, kGreeting, true,  kLarge, 0, "the settings that the broker needs"},
+    {Type::kListSegments,   "ListSegments",   kBroker, kSupervisor, kOpen, false, kSmall, 0, "look for segments again"},
+    {Type::kSegmentList,    "SegmentList",    kSupervisor, kBroker, kOpen, false, kLarge, 0, "some of the segments; the last one has the roots"},
+    {Type::kCreateSegment,  "CreateSegment",  kBroker, kSupervisor, kOpen, false, kPath,  0, "a new folder under a configured root"},
+    {Type::kSegmentCreated, "SegmentCreated", kSupervisor, kBroker, kOpen, false, kPath,  0, "the new segment, or why not"},
+    {Type::kOpenCell,       "OpenCell",       kBroker, kSupervisor, kOpen, false, kPath,  0, "the cell of a segment, by name"},
+    {Type::kCellOpened,     "CellOpened",     kSupervisor, kBroker, kOpen, false, kPath,  1, "a channel to its spawner, or why not"},
+    // Supervisor and spawner.
+    {Type::kAttachBroker,   "AttachBroker",   kSupervisor, kSpawner, kOpen, false, kSmall, 1, "a channel whose other end the broker has"},
+    {Type::kCellFailed,     "CellFailed",     kSpawner, kSupervisor, kGreeting, true, kPath, 0, "the layer that the kernel refused"},
+    {Type::kCellReady,      "CellReady",      kSpawner, kSupervisor, kGreeting, true, kSmall, 0, "every layer of the cell stands"},
+    // Broker and spawner: fixed-size records.
+    {Type::kNewSlot,        "NewSlot",        kBroker, kSpawner, kOpen, false, kSmall, 0, "a confined process that waits for its command"},
+    {Type::kSlot,           "Slot",           kSpawner, kBroker, kOpen, false, kSmall, 3, "start channel, control channel, output log; or why not"},
+    {Type::kStartService,   "StartService",   kBroker, kSpawner, kOpen, false, kSmall, 0, "the files or the vcs worker"},
+    {Type::kServiceStarted, "ServiceStarted", kSpawner, kBroker, kOpen, false, kSmall, 1, "a channel to it, or why not"},
+    {Type::kChildEnded,     "ChildEnded",     kSpawner, kBroker, kOpen, false, kSmall, 0, "a service or a slot ended, and how"},
+    {Type::kRetire,         "Retire",         kBroker, kSpawner, kOpen, false, kSmall, 0, "the cell has been idle: it ends"},
+    // Broker and one command.
+    {Type::kStart,          "Start",          kBroker, kCommand, kOpen, false, kLarge, 0, "the argument vector, once, on the start channel"},
+    {Type::kOutput,         "Output",         kCommand, kBroker, kOpen, false, kSmall, 0, "the log grew; not sent again before Consumed"},
+    {Type::kConsumed,       "Consumed",       kBroker, kCommand, kOpen, false, kSmall, 0, "read up to here: the space is free again"},
+    {Type::kEndCommand,     "EndCommand",     kBroker, kCommand, kOpen, false, kSmall, 0, "end the whole process tree"},
+    {Type::kExited,         "Exited",         kCommand, kBroker, kOpen, false, kSmall, 0, "how it ended; the tree is gone, the log complete"},
+    // Broker and a files or vcs worker: one request at a time, answered by any number of Chunks and one Done.
+    {Type::kReadFile,       "ReadFile",       kBroker, kService, kOpen, false, kPath,  0, "content as Chunks"},
+    {Type::kWriteFile,      "WriteFile",      kBroker, kService, kOpen, false, kPath,  0, "Chunks follow, an empty one ends them"},
+    {Type::kListFolder,     "ListFolder",     kBroker, kService, kOpen, false, kPath,  0, "FolderEntry records in Chunks"},
+    {Type::kVcsStatus,      "VcsStatus",      kBroker, kService, kOpen, false, kPath,  0, "VcsEntry records in Chunks"},
+    {Type::kVcsDiff,        "VcsDiff",        kBroker, kService, kOpen, false, kPath,  0, "the patch text as Chunks"},
+    {Type::kChunk,          "Chunk",          kService, kBroker, kOpen, false, kLarge, 0, "a part of the answer"},
+    {Type::kChunk,          "Chunk",          kBroker, kService, kOpen, false, kLarge, 0, "a part of the content to write"},
+    {Type::kDone,           "Done",           kService, kBroker, kOpen, false, kPath,  0, "the request succeeded, or why not"},
+};
+// clang-format on
+
+// The row for a message of this type from `from` to `to`; null where the table has none.
+constexpr const Row* find_row(Type type, Role from, Role to) {
+    for (const Row& row : kRows)
+        if (row.type == type && row.from == from && row.to == to) return &row;
+    return nullptr;
+}
+
+}  // namespace toren::ipc

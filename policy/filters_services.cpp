@@ -1,0 +1,97 @@
+// What the processes that never execute anything may ask of the kernel: the workers of a segment and the init of
+// a command. Allow-lists; a call outside the list ends the process, because only taken-over code makes it.
+// None of them may execute, make a process or a socket, or make memory executable.
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+
+#include <csignal>
+
+#include "policy/filter_table.h"
+
+namespace toren {
+namespace {
+
+// glibc hides these behind _GNU_SOURCE on some versions; the numbers are ABI.
+constexpr std::uint32_t kOfdGetLock = 36;
+constexpr std::uint32_t kOfdSetLock = 37;
+constexpr std::uint32_t kOfdSetLockWait = 38;
+
+}  // namespace
+
+void add_process_basics(FilterTable& table) {
+    table.permit({
+        "read", "write", "close", "recvmsg", "sendmsg", "poll", "ppoll",                      // its channel
+        "brk", "munmap", "mremap", "madvise",                                                 // its memory
+        "futex", "sched_yield", "rseq", "restart_syscall",                                    // libc
+        "rt_sigaction", "rt_sigprocmask", "rt_sigreturn", "sigaltstack",                      // its signals
+        "clock_gettime", "clock_getres", "clock_nanosleep", "nanosleep", "gettimeofday",      // time
+        "getrandom", "getpid", "gettid", "uname",                                             //
+        "exit", "exit_group",
+    });
+    table.add({
+        {"mmap", allow(), "no executable memory", {none_set(2, PROT_EXEC)}},
+        {"mprotect", allow(), "no executable memory", {none_set(2, PROT_EXEC)}},
+        {"tgkill", allow(), "abort()", {int_is(2, SIGABRT)}},
+    });
+    // By name: F_SETOWN and F_SETSIG would send any signal to any process of the same user.
+    for (const std::uint32_t command :
+         {std::uint32_t{F_DUPFD}, std::uint32_t{F_DUPFD_CLOEXEC}, std::uint32_t{F_GETFD}, std::uint32_t{F_SETFD},
+          std::uint32_t{F_GETFL}, std::uint32_t{F_SETFL}, std::uint32_t{F_GETLK}, std::uint32_t{F_SETLK},
+          std::uint32_t{F_SETLKW}, kOfdGetLock, kOfdSetLock, kOfdSetLockWait, std::uint32_t{F_GET_SEALS},
+          std::uint32_t{F_ADD_SEALS}})
+        table.add({{"fcntl", allow(), "flags, locks, seals; no F_SETOWN: it sends signals", {int_is(1, command)}}});
+}
+
+FilterTable make_command_init_table() {
+    FilterTable table{FilterRole::kCommandInit, end_process(), {}};
+    add_process_basics(table);
+    table.permit({"wait4", "waitid", "kill", "rt_sigtimedwait", "rt_sigpending", "rt_sigsuspend", "readv",
+                  "close_range"});
+    return table;
+}
+
+FilterTable make_files_table() {
+    FilterTable table{FilterRole::kFiles, end_process(), {}};
+    add_process_basics(table);
+    // openat2 is the only way to open: a path string without RESOLVE_BENEATH has no call to travel in. The flags
+    // are behind a pointer, so that the mounts and Landlock still hold the last word.
+    table.permit({
+        "openat2", "lseek", "readv", "writev", "pread64", "pwrite64", "fstat", "newfstatat", "statx", "getdents64",
+        "mkdirat", "renameat", "renameat2", "unlinkat", "linkat", "symlinkat", "readlinkat", "fsync", "fdatasync",
+        "ftruncate", "fallocate", "copy_file_range",
+    });
+    table.add({
+        {"fchmod", allow(), "", {none_set(1, S_ISUID | S_ISGID)}},
+        {"fchmod", deny(EPERM), "a set-user-ID file would run as the operator for whoever reaches it"},
+    });
+    return table;
+}
+
+FilterTable make_vcs_table() {
+    FilterTable table{FilterRole::kVcs, end_process(), {}};
+    add_process_basics(table);
+    // libgit2 works by path. Where the new *at calls exist libc uses them; the old ones are x86_64's.
+    table.permit({
+        "open", "openat", "openat2", "creat", "stat", "lstat", "fstat", "newfstatat", "statx", "access",
+        "faccessat", "faccessat2", "readlink", "readlinkat", "getcwd", "lseek", "readv", "writev", "pread64",
+        "pwrite64", "getdents64", "mkdir", "mkdirat", "rmdir", "rename", "renameat", "renameat2", "unlink",
+        "unlinkat", "link", "linkat", "symlink", "symlinkat", "ftruncate", "fallocate", "fsync", "fdatasync",
+        "utimensat", "umask", "copy_file_range",
+        // The seed of libgit2's random numbers, and its check of who owns a repository.
+        "getppid", "getpgid", "getpgrp", "getsid", "getuid", "geteuid", "getgid", "getegid", "sysinfo",
+    });
+    constexpr std::uint64_t kSetIds = S_ISUID | S_ISGID;
+    const char* why = "a set-user-ID file would run as the operator for whoever reaches it";
+    table.add({
+        {"chmod", allow(), "", {none_set(1, kSetIds)}},
+        {"chmod", deny(EPERM), why},
+        {"fchmod", allow(), "", {none_set(1, kSetIds)}},
+        {"fchmod", deny(EPERM), why},
+        {"fchmodat", allow(), "", {none_set(2, kSetIds)}},
+        {"fchmodat", deny(EPERM), why},
+    });
+    return table;
+}
+
+}  // namespace toren

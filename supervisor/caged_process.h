@@ -1,0 +1,41 @@
+// A child in namespaces and a root of its own, as the broker and every spawner are: the steps that both share.
+#pragma once
+
+#include <functional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/child_process.h"
+#include "base/result.h"
+#include "ipc/channel.h"
+#include "policy/sandbox_spec.h"
+#include "supervisor/log_relay.h"
+
+#include <sys/capability.h>
+
+namespace toren::supervisor {
+
+struct CagedProgram {
+    const char* name;
+    int program;  // an O_PATH descriptor
+    RootSpec root;
+    std::vector<cap_value_t> capabilities;  // of its own user namespace, kept through exec
+    std::vector<ResourceLimit> limits;
+    std::vector<std::string> arguments;     // after argv[0]
+    ipc::Role role;
+    int control_number;  // where it finds its channel to the supervisor
+    std::vector<InheritedFd> descriptors;
+    // Opens what can only be opened inside the new root; adds to `descriptors`.
+    std::function<Result<>(std::vector<InheritedFd>&, std::vector<UniqueFd>&)> open_inside;
+};
+
+struct CagedProcess {
+    ChildProcess process;
+    ipc::Channel channel;
+    LogRelay log;
+};
+
+Result<CagedProcess> start_caged(const CagedProgram& program);
+
+}  // namespace toren::supervisor

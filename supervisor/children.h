@@ -1,0 +1,21 @@
+// What the supervisor starts: the broker, and a cell for each segment in use. Everything a child may do is named here,
+// from the sandbox specs of policy/roles.h.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "policy/config.h"
+#include "supervisor/caged_process.h"
+#include "supervisor/listeners.h"
+#include "supervisor/programs.h"
+
+namespace toren::supervisor {
+
+Result<CagedProcess> start_broker(const Programs& programs, const std::vector<Listener>& listeners,
+                                  const std::string& broker_state, bool landlock);
+
+Result<CagedProcess> start_cell(const Programs& programs, const std::string& segment_path, const Config::Limits& limits,
+                                bool landlock);
+
+}  // namespace toren::supervisor

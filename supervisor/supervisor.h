@@ -1,0 +1,86 @@
+// The supervisor's loop: keeps the broker alive, makes cells that the broker asks for by name, passes logs on.
+// It reads from its children nothing but the messages of ipc/protocol.h; a child that breaks a rule is ended (invariant 3).
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "policy/config.h"
+#include "policy/segments.h"
+#include "supervisor/audit_log.h"
+#include "supervisor/children.h"
+#include "supervisor/state_folder.h"
+
+namespace toren::supervisor {
+
+struct Settings {
+    Config config;
+    std::string home;
+    std::string pairing_pin;
+    std::vector<Listener> listeners;
+    bool landlock = true;  // false only where confinement.allow_degraded says so and the kernel has none
+};
+
+class Supervisor {
+public:
+    Supervisor(Settings settings, Programs programs, StateFolder state, AuditLog audit, SegmentSet segments);
+    // Until a signal ends it, or the broker cannot be started at all. Returns the exit status.
+    int run(int signals);
+
+private:
+    struct Cell {
+        CagedProcess caged;
+        bool ready = false;
+        bool wanted = false;  // the broker waits for it
+        std::string failure;  // why it could not be made
+    };
+    using Clock = std::chrono::steady_clock;
+
+    // The requests that a broker may make: a row each, and no other.
+    struct Request {
+        ipc::Type type;
+        void (Supervisor::*serve)(const ipc::Packet&);
+    };
+    static const Request kRequests[];
+
+    void start_broker_if_due();
+    void broker_ended();
+    void serve_broker();
+    void end_broker(const std::string& rule);
+    void serve_cell(const std::string& name, Cell& cell);
+    void cell_ended(const std::string& name, Cell& cell);
+    void attach(const std::string& name, Cell& cell);
+    void refuse_cell(const std::string& name, const std::string& why);
+    Result<> rediscover();
+
+    void hello(const ipc::Packet& packet);
+    void list_segments(const ipc::Packet& packet);
+    void create_segment(const ipc::Packet& packet);
+    void open_cell(const ipc::Packet& packet);
+    ipc::BrokerWelcome welcome() const;
+    void announce();
+
+    template <typename T>
+    void tell_broker(const T& message, std::vector<int> descriptors = {});
+
+    Settings settings_;
+    Programs programs_;
+    StateFolder state_;
+    AuditLog audit_;
+    SegmentSet segments_;
+    UniqueFd null_;
+    std::uint64_t pairing_expires_ = 0;
+
+    CagedProcess broker_;
+    bool broker_greeted_ = false;
+    bool announced_ = false;
+    int failures_ = 0;
+    Clock::time_point broker_started_{};
+    std::optional<Clock::time_point> broker_due_;
+    std::map<std::string, Cell> cells_;
+};
+
+}  // namespace toren::supervisor

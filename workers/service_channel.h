@@ -1,0 +1,55 @@
+// What the files and the vcs worker share: the ladder that both climb down at start, and the conversation with the
+// broker: one request at a time, answered by Chunks and one Done. A broker that breaks a rule ends the worker.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "base/result.h"
+#include "ipc/channel.h"
+#include "policy/seccomp.h"
+
+namespace toren::workers {
+
+// Landlock (unless --without-landlock), then the role's filter; after it only the segment is left.
+Result<> confine_service(int argc, char** argv, FilterRole role);
+
+struct Refusal {
+    ipc::Failure failure;
+    std::string error;  // for the client: what was tried and on what
+};
+using Answer = std::variant<Ok, Refusal>;
+
+// The failure that an errno value of a file call means for the client.
+Refusal refusal(const Error& error);
+
+class ServiceChannel {
+public:
+    explicit ServiceChannel(UniqueFd socket)
+        : channel_(std::move(socket), ipc::Role::kService, ipc::Role::kBroker, ipc::Phase::kOpen) {}
+
+    // The next packet; ends the process where there is none, for then the broker has gone or broken a rule.
+    ipc::Packet next();
+    // Parts of the answer. Sent in chunks as they fill; the broker reads at its own pace and this waits for it.
+    void write(std::string_view bytes);
+    template <typename T>
+    void write_record(const T& record) {
+        ipc::Writer(pending_).write(record);
+        if (pending_.size() >= ipc::kChunkBytes - 16 * 1024) flush();
+    }
+    void done(const Answer& answer);
+
+    // Runs `serve` for each request until the broker goes.
+    [[noreturn]] void run(const std::function<Answer(const ipc::Packet&)>& serve);
+
+private:
+    void flush();
+    template <typename T>
+    void send(const T& message);
+
+    ipc::Channel channel_;
+    std::string pending_;
+};
+
+}  // namespace toren::workers

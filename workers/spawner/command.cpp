@@ -1,0 +1,109 @@
+#include "workers/spawner/command.h"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "base/child_process.h"
+#include "ipc/channel.h"
+#include "ipc/inherited.h"
+#include "policy/landlock.h"
+#include "policy/privileges.h"
+#include "policy/roles.h"
+#include "policy/seccomp.h"
+
+namespace toren::spawner {
+namespace {
+
+using ipc::StartStep;
+
+[[noreturn]] void fail(int pipe, StartStep step, int code) {
+    const StartFailure failure{step, code};
+    [[maybe_unused]] const auto written = ::write(pipe, &failure, sizeof failure);
+    ::_exit(127);
+}
+
+Result<> confine(bool landlock) {
+    TRY(drop_all_capabilities());
+    TRY(set_no_new_privileges());
+    if (landlock) TRY(restrict_to_ruleset(ipc::kSpawnerCommandRulesetFd));
+    return install_filter(FilterRole::kCommand);
+}
+
+// Signals as a new program expects them: the spawner blocks what it reads by descriptor.
+void reset_signals() {
+    sigset_t none;
+    sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    ::signal(SIGPIPE, SIG_DFL);
+}
+
+Result<> enter_folder(const std::string& cwd) {
+    open_how how{};
+    how.flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
+    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
+    UniqueFd folder(static_cast<int>(
+        ::syscall(SYS_openat2, ipc::kSpawnerSegmentFd, cwd.empty() ? "." : cwd.c_str(), &how, sizeof how)));
+    if (!folder || ::fchdir(folder.get()) != 0) return errno_error("cwd '" + cwd + "'");
+    return Ok{};
+}
+
+std::vector<char*> pointers(std::vector<std::string>& strings) {
+    std::vector<char*> out;
+    for (auto& text : strings) out.push_back(text.data());
+    out.push_back(nullptr);
+    return out;
+}
+
+bool holds_nul(const std::vector<std::string>& strings) {
+    return std::any_of(strings.begin(), strings.end(), [](const auto& text) { return text.find('\0') != text.npos; });
+}
+
+// What the cell gives, and the request's additions over it.
+std::vector<std::string> merged_environment(const std::vector<std::string>& additions) {
+    auto all = command_environment();
+    for (const auto& addition : additions) {
+        const auto name = addition.substr(0, addition.find('=') + 1);
+        std::erase_if(all, [&](const auto& entry) { return entry.starts_with(name); });
+        all.push_back(addition);
+    }
+    return all;
+}
+
+}  // namespace
+
+void run_command(CommandEnds ends, bool landlock) {
+    // Standard streams first: from here on the process holds what the command will hold, and close-on-exec ends.
+    const int failure = ends.failure.get();
+    UniqueFd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    if (!null || ::setsid() < 0 || ::dup2(null.get(), 0) < 0 || ::dup2(ends.output.get(), 1) < 0 ||
+        ::dup2(ends.errors.get(), 2) < 0)
+        fail(failure, StartStep::kConfine, errno);
+    if (auto confined = confine(landlock); !confined) fail(failure, StartStep::kConfine, confined.error().code);
+    reset_signals();
+
+    ipc::Channel channel(std::move(ends.start), ipc::Role::kCommand, ipc::Role::kBroker, ipc::Phase::kOpen);
+    ipc::Packet packet;
+    if (channel.receive(packet) != ipc::Received::kPacket) ::_exit(0);  // a slot that nobody used
+    auto start = packet.as<ipc::Start>();
+    if (!start || start->argv.empty() || holds_nul(start->argv) || holds_nul(start->environment))
+        fail(failure, StartStep::kRequest, EINVAL);
+    if (auto entered = enter_folder(start->cwd); !entered) fail(failure, StartStep::kDirectory, entered.error().code);
+
+    auto environment = merged_environment(start->environment);
+    auto variables = pointers(environment);
+    auto arguments = pointers(start->argv);
+    // Every descriptor is close-on-exec; this holds even for one that somebody forgot.
+    ::syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
+    ::environ = variables.data();
+    ::execvp(arguments[0], arguments.data());
+    fail(failure, StartStep::kExecute, errno);
+}
+
+}  // namespace toren::spawner

@@ -1,0 +1,27 @@
+// The process that becomes the command. It gives up everything first and only then waits for what to execute, so
+// the argument vector is parsed with no more rights than the command will have.
+#pragma once
+
+#include <cstdint>
+
+#include "base/unique_fd.h"
+#include "ipc/messages.h"
+
+namespace toren::spawner {
+
+// Written to the failure pipe by a command that could not start; a pipe that ends empty says that it did.
+struct StartFailure {
+    ipc::StartStep step;
+    std::int32_t code;
+};
+
+struct CommandEnds {
+    UniqueFd start;
+    UniqueFd output;
+    UniqueFd errors;
+    UniqueFd failure;
+};
+
+[[noreturn]] void run_command(CommandEnds ends, bool landlock);
+
+}  // namespace toren::spawner

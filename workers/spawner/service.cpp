@@ -1,0 +1,59 @@
+#include "workers/spawner/service.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <vector>
+
+#include "base/log.h"
+#include "ipc/channel.h"
+#include "ipc/inherited.h"
+#include "policy/privileges.h"
+
+namespace toren::spawner {
+namespace {
+
+struct Program {
+    const char* name;
+    int fd;
+};
+
+constexpr Program kPrograms[] = {{"toren-files-worker", ipc::kSpawnerFilesProgramFd},
+                                 {"toren-vcs-worker", ipc::kSpawnerVcsProgramFd}};
+
+Result<> become(const Program& program, const UniqueFd& channel, const CellSettings& settings) {
+    TRY(drop_all_capabilities());
+    TRY(set_no_new_privileges());
+    sigset_t none;
+    sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    constexpr int kProgram = ipc::kServiceRulesetFd + 1;
+    std::vector<InheritedFd> kept = {{channel.get(), ipc::kServiceBrokerFd},
+                                     {ipc::kSpawnerSegmentFd, ipc::kServiceSegmentFd},
+                                     {program.fd, kProgram}};
+    if (settings.landlock) kept.push_back({ipc::kSpawnerServiceRulesetFd, ipc::kServiceRulesetFd});
+    TRY(inherit_only(kept));
+    if (::fcntl(kProgram, F_SETFD, FD_CLOEXEC) != 0) return errno_error("fcntl");
+    const char* arguments[] = {program.name, settings.segment_path.c_str(),
+                               settings.landlock ? nullptr : ipc::kWithoutLandlock, nullptr};
+    const char* environment[] = {"LANG=C.UTF-8", nullptr};
+    ::syscall(SYS_execveat, kProgram, "", arguments, environment, AT_EMPTY_PATH);
+    return errno_error(std::string("execute ") + program.name);
+}
+
+}  // namespace
+
+Result<StartedService> spawn_service(ipc::Service service, const CellSettings& settings) {
+    TRY_ASSIGN(auto ends, ipc::socket_pair());
+    TRY_ASSIGN(auto child, ChildProcess::fork());
+    if (!child) {
+        const auto failed = become(kPrograms[static_cast<int>(service)], ends.second, settings);
+        log_error(failed.error().text());
+        ::_exit(127);
+    }
+    return StartedService{std::move(*child), std::move(ends.first)};
+}
+
+}  // namespace toren::spawner

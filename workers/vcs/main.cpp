@@ -1,0 +1,79 @@
+// toren-vcs-worker: tells the state of one segment's repositories, through libgit2.
+// PROCESS    one per active segment, executed by its cell's spawner on the first vcs request
+// PRIVILEGE  no capabilities, no exec, no sockets but its channel; its segment's folder only
+// DISTRUSTS  the broker; every byte in the repository, .git/config included: what it says to run cannot run here, where
+//            it says to look leads nowhere but into the segment
+// IF OWNED   the attacker has this segment's files; no tokens, no network, no other segment
+#include <unistd.h>
+
+#include "base/log.h"
+#include "ipc/inherited.h"
+#include "policy/privileges.h"
+#include "workers/service_channel.h"
+#include "workers/vcs/answers.h"
+
+using namespace toren;
+
+namespace {
+
+using workers::Answer;
+using workers::ServiceChannel;
+
+[[noreturn]] void malformed() {
+    log_error("the broker sent a malformed request");
+    ::_exit(1);
+}
+
+Answer status(ServiceChannel& channel, vcs::Repositories& repositories, const ipc::Packet& packet) {
+    const auto request = packet.as<ipc::VcsStatus>();
+    if (!request) malformed();
+    return vcs::answer_status(repositories, *request, [&](const auto& entry) { channel.write_record(entry); });
+}
+
+Answer diff(ServiceChannel& channel, vcs::Repositories& repositories, const ipc::Packet& packet) {
+    const auto request = packet.as<ipc::VcsDiff>();
+    if (!request) malformed();
+    return vcs::answer_diff(repositories, *request, [&](std::string_view text) { channel.write(text); });
+}
+
+struct Handler {
+    ipc::Type type;
+    Answer (*serve)(ServiceChannel&, vcs::Repositories&, const ipc::Packet&);
+};
+
+constexpr Handler kHandlers[] = {{ipc::Type::kVcsStatus, status}, {ipc::Type::kVcsDiff, diff}};
+
+Answer serve(ServiceChannel& channel, vcs::Repositories& repositories, const ipc::Packet& request) {
+    for (const Handler& handler : kHandlers)
+        if (handler.type == request.type) return handler.serve(channel, repositories, request);
+    malformed();
+}
+
+Result<> ladder(int argc, char** argv) {
+    TRY(set_not_dumpable());
+    TRY(vcs::prepare_libgit2());  // before the filter: it seeds itself and reads what only TLS would need
+    return workers::confine_service(argc, argv, FilterRole::kVcs);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    set_log_process("vcs-worker");
+    if (argc < 2) {
+        log_error("toren-vcs-worker is started by a cell's spawner");
+        return 2;
+    }
+    if (auto confined = ladder(argc, argv); !confined) {
+        log_error(confined.error().text());
+        return 1;
+    }
+    ServiceChannel channel{UniqueFd(ipc::kServiceBrokerFd)};
+    vcs::Repositories repositories{UniqueFd(ipc::kServiceSegmentFd), argv[1]};
+    while (true) {
+        const ipc::Packet request = channel.next();
+        channel.done(serve(channel, repositories, request));
+        if (!vcs::memory_outgrown()) continue;
+        log_info("ends to give memory back; the next request starts it again");
+        return 0;
+    }
+}
