@@ -30,7 +30,7 @@ public:
     }
     // Waits for room. False once the peer has gone.
     template <typename T>
-    Task<bool> send_when_possible(T message) {
+    Task<bool> send_when_possible(const T& message) {
         while (channel_) {
             const auto sent = channel_.send(message);
             if (sent) co_return true;

@@ -148,9 +148,11 @@ Task<ServiceAnswer> Cell::converse(std::shared_ptr<AsyncChannel> channel, const 
         while (going && !rest.empty()) {
             const auto part = rest.substr(0, ipc::kChunkBytes);
             rest.remove_prefix(part.size());
-            going = co_await channel->send_when_possible(ipc::Chunk{std::string(part)});
+            const ipc::Chunk chunk{std::string(part)};
+            going = co_await channel->send_when_possible(chunk);
         }
-        if (going) going = co_await channel->send_when_possible(ipc::Chunk{});
+        const ipc::Chunk end;
+        if (going) going = co_await channel->send_when_possible(end);
     }
     while (going) {
         auto packet = co_await channel->receive();

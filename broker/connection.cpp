@@ -39,7 +39,8 @@ public:
 
     Task<Done> serve() {
         bool going = true;
-        if (broker_.connections > broker_.settings.connections) going = co_await refuse(too_many_connections());
+        const Problem too_many{503, "too_many_connections", "limits.connections is reached"};
+        if (broker_.connections > broker_.settings.connections) going = co_await refuse(too_many);
         while (going) going = co_await serve_one();
         co_return Done{};
     }
@@ -121,8 +122,6 @@ private:
         if (header.empty()) return !broker_.settings.require_auth;
         return header.starts_with(kBearer) && broker_.auth.check_token(header.substr(kBearer.size()));
     }
-
-    static Problem too_many_connections() { return {503, "too_many_connections", "limits.connections is reached"}; }
 
     // Nothing for a client that left or timed out; one that does not speak HTTP hears that.
     std::optional<Problem> unreadable(beast::error_code error) const {

@@ -25,7 +25,8 @@ void SupervisorLink::start() {
 Task<Done> SupervisorLink::refresh() {
     Promise<Done> answered;
     refreshes_.push_back(answered);
-    if (refreshes_.size() == 1) co_await channel_.send_when_possible(ipc::ListSegments{});  // one answer serves all
+    const ipc::ListSegments request;
+    if (refreshes_.size() == 1) co_await channel_.send_when_possible(request);  // one answer serves all
     co_await answered;
     co_return Done{};
 }
@@ -33,14 +34,16 @@ Task<Done> SupervisorLink::refresh() {
 Task<ipc::SegmentCreated> SupervisorLink::create_segment(std::string name, std::string root) {
     Promise<ipc::SegmentCreated> answered;
     creations_.push_back(answered);
-    co_await channel_.send_when_possible(ipc::CreateSegment{std::move(name), std::move(root)});
+    const ipc::CreateSegment request{std::move(name), std::move(root)};
+    co_await channel_.send_when_possible(request);
     co_return co_await answered;
 }
 
 Task<Result<UniqueFd>> SupervisorLink::open_cell(std::string segment) {
     Promise<Result<int>> answered;
     cells_.emplace(segment, answered);
-    co_await channel_.send_when_possible(ipc::OpenCell{std::move(segment)});
+    const ipc::OpenCell request{std::move(segment)};
+    co_await channel_.send_when_possible(request);
     auto result = co_await answered;
     if (!result) co_return std::move(result.error());
     co_return UniqueFd(*result);

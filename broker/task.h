@@ -1,5 +1,8 @@
 // Task<T>: a coroutine that runs when it is awaited. Promise<T>: a value that somebody else will set, awaited once.
 // The broker has one thread; a promise resumes its waiter from the loop, never from inside set().
+//
+// In `co_await f(…)` name every argument of class type first, or move it in from a name: GCC 12 copies the bytes of an
+// aggregate temporary that is made inside such an expression and then destroys both copies (its bug 99576 and kin).
 #pragma once
 
 #include <coroutine>

@@ -221,7 +221,8 @@ Task<Done> V1Session::run_command(std::string request_id, std::shared_ptr<json> 
 
 // A command runs in the cell of its client's segment and nowhere else; a client without one names it by cwd.
 Task<Outcome<Location>> V1Session::locate_command(std::optional<std::string> cwd) {
-    auto place = co_await find_location(broker_, cwd.value_or("."), segment_);
+    const std::string folder = cwd.value_or(".");
+    auto place = co_await find_location(broker_, folder, segment_);
     const auto* found = std::get_if<Location>(&place);
     if (found != nullptr && segment_ && found->segment != *segment_)
         co_return Problem{400, "path_outside_segment", "cwd '" + *cwd + "' is outside the segment '" + *segment_ + "'"};

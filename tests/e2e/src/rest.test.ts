@@ -144,9 +144,7 @@ describe('authentication', () => {
   test('the scheme is matched in any case', async () => {
     const token = await daemon().session();
     for (const scheme of ['bearer', 'BEARER'])
-      expectOk(
-        await daemon().send('GET', '/api/segments/list', undefined, null, { Authorization: `${scheme} ${token}` }),
-      );
+      expectOk(await daemon().send('GET', '/api/segments/list', undefined, null, { Authorization: `${scheme} ${token}` }));
   });
 
   test('a token in the query is not looked at', async () => {
@@ -328,10 +326,10 @@ describe('HTTP as no client should speak it', () => {
   });
 
   test('a request without a Host, or with two, is refused', async () => {
-    for (const fields of ['', `${host()}\r\nHost: evil.example\r\n`]) {
+    for (const fields of ['', `${host()}\r\nHost: evil.example\r\n`, `Host: evil.example\r\n${host()}\r\n`]) {
       const { text } = await raw(daemon().port, `GET /health HTTP/1.1\r\n${fields}\r\n`, { enough: wholeResponse });
       const answer = parseResponse(text);
-      assert.ok([400, 403].includes(answer.status), text);
+      assert.ok([400, 403].includes(answer.status), `${JSON.stringify(fields)}: ${text}`);
     }
   });
 
@@ -340,7 +338,7 @@ describe('HTTP as no client should speak it', () => {
       `GET ${path} HTTP/1.1\r\n${host()}\r\nAuthorization: Bearer ${token}\r\n${last ? 'Connection: close\r\n' : ''}\r\n`;
     const token = await daemon().session();
     const { text } = await raw(daemon().port, ask('/health', false) + ask('/nowhere', false) + ask('/api/segments/list', true));
-    assert.deepEqual([...text.matchAll(/^HTTP\/1\.1 (\d+)/gm)].map((match) => match[1]), ['200', '404', '200']);
+    assert.deepEqual([...text.matchAll(/HTTP\/1\.1 (\d{3})/g)].map((match) => match[1]), ['200', '404', '200']);
   });
 
   test('a request that comes byte by byte is served', async () => {
