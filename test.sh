@@ -156,7 +156,7 @@ run_shellcheck() {
 
 ensure_packages build test ${CI:+lint}
 configure_and_build dev
-[[ $quick ]] || configure_and_build asan
+[[ $quick ]] || configure_and_build asan unit_tests
 if [[ -f tests/e2e/package.json ]]; then
   ensure_node
   build_node_tests

@@ -53,7 +53,8 @@ void ChildProcess::kill(int signal) const {
 
 std::optional<ExitStatus> ChildProcess::try_wait() {
     siginfo_t info{};
-    if (!pidfd_ || ::waitid(P_PIDFD, static_cast<id_t>(pidfd_.get()), &info, WEXITED | WNOHANG) != 0 || info.si_pid == 0)
+    if (!pidfd_ || ::waitid(P_PIDFD, static_cast<id_t>(pidfd_.get()), &info, WEXITED | WNOHANG) != 0 ||
+        info.si_pid == 0)
         return std::nullopt;
     pidfd_.reset();
     if (info.si_code == CLD_EXITED) return ExitStatus{info.si_status, 0};
@@ -80,7 +81,8 @@ Result<> inherit_only(std::span<const InheritedFd> descriptors) {
     for (std::size_t i = 0; i < descriptors.size(); ++i)
         if (::dup2(copies[i], descriptors[i].number) < 0) return errno_error("dup2");
     for (int number = 3; number < after; ++number)
-        if (std::none_of(descriptors.begin(), descriptors.end(), [&](const auto& kept) { return kept.number == number; }))
+        if (std::none_of(descriptors.begin(), descriptors.end(),
+                         [&](const auto& kept) { return kept.number == number; }))
             ::close(number);
     if (::syscall(SYS_close_range, static_cast<unsigned>(after), ~0U, 0U) != 0) return errno_error("close_range");
     return Ok{};

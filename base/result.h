@@ -27,7 +27,7 @@ struct Ok {};
 template <typename T = Ok>
 class [[nodiscard]] Result {
 public:
-    Result(T value) : state_(std::move(value)) {}      // NOLINT(google-explicit-constructor): reads as `return value`
+    Result(T value) : state_(std::move(value)) {}  // NOLINT(google-explicit-constructor): reads as `return value`
     Result(Error failure) : state_(std::move(failure)) {}  // NOLINT(google-explicit-constructor): `return error`
 
     explicit operator bool() const { return std::holds_alternative<T>(state_); }
@@ -48,15 +48,13 @@ private:
 #define TOREN_JOIN(a, b) TOREN_JOIN_(a, b)
 
 // TRY(expression): on failure returns its error from the enclosing function.
-#define TRY(expression)                                                     \
-    do {                                                                    \
-        if (auto try_result = (expression); !try_result)                    \
-            return std::move(try_result.error());                           \
+#define TRY(expression)                                                                        \
+    do {                                                                                       \
+        if (auto try_result = (expression); !try_result) return std::move(try_result.error()); \
     } while (false)
 
 // TRY_ASSIGN(auto fd, open_it()): the same, and keeps the value.
-#define TRY_ASSIGN(target, expression)                                          \
-    auto TOREN_JOIN(try_result_, __LINE__) = (expression);                      \
-    if (!TOREN_JOIN(try_result_, __LINE__))                                     \
-        return std::move(TOREN_JOIN(try_result_, __LINE__).error());            \
+#define TRY_ASSIGN(target, expression)                                                                   \
+    auto TOREN_JOIN(try_result_, __LINE__) = (expression);                                               \
+    if (!TOREN_JOIN(try_result_, __LINE__)) return std::move(TOREN_JOIN(try_result_, __LINE__).error()); \
     target = std::move(*TOREN_JOIN(try_result_, __LINE__))

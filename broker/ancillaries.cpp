@@ -26,7 +26,8 @@ void Ancillaries::remove(const void* connection) {
 void Ancillaries::count(const void* connection, int change) {
     for (auto& [segment, ancillary] : by_segment_) {
         if (ancillary.connection != connection) continue;
-        ancillary.executing = change > 0 ? ancillary.executing + 1 : ancillary.executing - (ancillary.executing > 0 ? 1 : 0);
+        ancillary.executing =
+            change > 0 ? ancillary.executing + 1 : ancillary.executing - (ancillary.executing > 0 ? 1 : 0);
         ancillary.last_activity = utc_now();
     }
 }

@@ -12,12 +12,12 @@ struct Ancillary {
     std::string id;
     std::string segment;
     std::string working_dir;
-    std::string session_id;    // whose token it is; never leaves the broker
+    std::string session_id;         // whose token it is; never leaves the broker
     std::string connected_at = {};  // RFC 3339, UTC
     std::string last_activity = {};
-    std::size_t executing = 0;             // commands
-    const void* connection = nullptr;      // which socket it came on
-    std::function<void()> disconnect;      // closes that socket
+    std::size_t executing = 0;         // commands
+    const void* connection = nullptr;  // which socket it came on
+    std::function<void()> disconnect;  // closes that socket
 };
 
 class Ancillaries {

@@ -19,7 +19,8 @@ public:
     bool open() const { return static_cast<bool>(channel_); }
     void close();
 
-    // The next packet, or nothing once the peer has gone, has broken a rule (violation() is then set) or close() was called.
+    // The next packet, or nothing once the peer has gone, has broken a rule (violation() is then set) or close() was
+    // called.
     Task<std::optional<ipc::Packet>> receive();
     const std::string& violation() const { return channel_.violation(); }
 

@@ -15,7 +15,8 @@ constexpr std::size_t kSessionIdBytes = 16;
 
 std::string sha256(std::string_view bytes) {
     std::string digest(32, '\0');
-    EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(digest.data()), nullptr, EVP_sha256(), nullptr);
+    EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(digest.data()), nullptr, EVP_sha256(),
+               nullptr);
     return digest;
 }
 
@@ -27,14 +28,16 @@ Result<std::string> random_hex(std::size_t bytes) {
     std::string random(bytes, '\0'), hex;
     if (::getrandom(random.data(), bytes, 0) != static_cast<ssize_t>(bytes)) return errno_error("getrandom");
     static constexpr char kDigits[] = "0123456789abcdef";
-    for (const char c : random) (hex += kDigits[static_cast<unsigned char>(c) >> 4]) += kDigits[static_cast<unsigned char>(c) & 15];
+    for (const char c : random)
+        (hex += kDigits[static_cast<unsigned char>(c) >> 4]) += kDigits[static_cast<unsigned char>(c) & 15];
     return hex;
 }
 
 }  // namespace
 
 Auth::Auth(Store& store, const ipc::BrokerWelcome& settings)
-    : store_(&store), pin_(settings.pairing_pin),
+    : store_(&store),
+      pin_(settings.pairing_pin),
       pin_hash_(sha256(settings.pairing_pin + ":" + std::to_string(settings.pairing_expires))),
       session_seconds_(settings.session_seconds) {}
 

@@ -8,6 +8,10 @@ namespace toren::broker {
 
 using Clock = std::chrono::steady_clock;
 
+namespace {
+constexpr std::chrono::milliseconds kReasonTime{500};
+}
+
 Cell::Cell(std::string segment, UniqueFd spawner)
     : segment_(std::move(segment)), spawner_(std::move(spawner), ipc::Role::kSpawner), last_used_(Clock::now()) {
     prepare_slot();
@@ -37,7 +41,7 @@ bool Cell::take_packet(ipc::Packet& packet) {
     }
     if (const auto ended = packet.as<ipc::ChildEnded>()) {
         const std::string how = describe({ended->exit_code, ended->signal});
-        if (ended->slot == 0) workers_[static_cast<int>(ended->service)].last_end = how;
+        if (ended->slot == 0) workers_[static_cast<int>(ended->service)].ended.set(how);
         else std::erase_if(ready_, [&](const auto& command) { return command->slot() == ended->slot; });
         return true;
     }
@@ -110,6 +114,7 @@ Task<Result<std::shared_ptr<AsyncChannel>>> Cell::worker_channel(ipc::Service se
     auto fd = co_await started;
     if (!fd) co_return std::move(fd.error());
     worker.channel = std::make_shared<AsyncChannel>(UniqueFd(*fd), ipc::Role::kService);
+    worker.ended = {};
     co_return worker.channel;
 }
 
@@ -120,11 +125,22 @@ Task<ServiceAnswer> Cell::ask(ServiceRequest request) {
     ++asking_;
     const auto turn = co_await worker.turns.take();
     auto channel = co_await worker_channel(request.service);
+    // A worker may have ended since its last answer (the vcs worker does when its heap has grown): one that cannot even
+    // take the request is replaced at once. One that dies over a request is reported.
+    if (channel && !request.send(**channel)) {
+        (*channel)->close();
+        channel = co_await worker_channel(request.service);
+        if (channel && !request.send(**channel)) (*channel)->close();
+    }
     ServiceAnswer answer;
     if (channel) {
         answer = co_await converse(*channel, request);
-        if (answer.trouble == ServiceAnswer::Trouble::kWorkerDied)
-            answer.error = "the worker for this segment " + (worker.last_end.empty() ? "ended" : worker.last_end) + "; try again";
+        if (answer.trouble == ServiceAnswer::Trouble::kWorkerDied) {
+            // The spawner tells how a moment after the channel has ended.
+            const Timer limit(kReasonTime, [ended = worker.ended] { ended.set("ended"); });
+            const std::string how = co_await worker.ended;
+            answer.error = "the worker for this segment " + how + "; try again";
+        }
     } else {
         answer.trouble = ServiceAnswer::Trouble::kNoWorker;
         answer.error = channel.error().text();
@@ -142,7 +158,7 @@ Task<ServiceAnswer> Cell::converse(std::shared_ptr<AsyncChannel> channel, const 
         timed_out = true;
         channel->close();
     });
-    bool going = request.send(*channel);
+    bool going = channel->open();
     if (request.has_content) {
         std::string_view rest = request.content;
         while (going && !rest.empty()) {
@@ -170,13 +186,16 @@ Task<ServiceAnswer> Cell::converse(std::shared_ptr<AsyncChannel> channel, const 
     }
     channel->close();
     answer.trouble = timed_out ? ServiceAnswer::Trouble::kTime : ServiceAnswer::Trouble::kWorkerDied;
-    if (timed_out) answer.error = "no answer within " + std::to_string(request.time.count()) + " s (limits.service_seconds)";
+    if (timed_out)
+        answer.error = "no answer within " + std::to_string(request.time.count()) + " s (limits.service_seconds)";
     co_return answer;
 }
 
 // --- the cell's own end
 
-bool Cell::idle_since(Clock::time_point when) const { return asking_ == 0 && last_used_ < when && running_commands() == 0; }
+bool Cell::idle_since(Clock::time_point when) const {
+    return asking_ == 0 && last_used_ < when && running_commands() == 0;
+}
 
 void Cell::retire() { spawner_.send(ipc::Retire{}); }
 
@@ -215,7 +234,9 @@ void Cells::retire_idle() {
         entry = entry->second->alive() ? std::next(entry) : cells_.erase(entry);
     }
     sweep_.reset();
-    if (!cells_.empty()) sweep_.emplace(std::min<std::chrono::milliseconds>(std::chrono::seconds(10), idle_time_), [this] { retire_idle(); });
+    if (!cells_.empty())
+        sweep_.emplace(std::min<std::chrono::milliseconds>(std::chrono::seconds(10), idle_time_),
+                       [this] { retire_idle(); });
 }
 
 }  // namespace toren::broker

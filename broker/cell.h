@@ -23,7 +23,7 @@ struct ServiceRequest {
     std::function<bool(AsyncChannel&)> send;  // the request's message
     std::string content;                      // of a write; follows the request in chunks
     bool has_content = false;
-    std::uint64_t max_answer = 0;             // bytes; a worker that sends more is ended
+    std::uint64_t max_answer = 0;  // bytes; a worker that sends more is ended
     std::chrono::seconds time{30};
 };
 
@@ -56,13 +56,14 @@ private:
     struct Worker {
         std::shared_ptr<AsyncChannel> channel;
         std::vector<Promise<Result<int>>> starting;
-        std::string last_end;
+        Promise<std::string> ended;  // how the one that runs ends
         Turns turns;
     };
     bool take_packet(ipc::Packet& packet);
     void take_new_slot(const ipc::Slot& slot, ipc::Packet& packet);
     void prepare_slot();
     Task<Result<std::shared_ptr<AsyncChannel>>> worker_channel(ipc::Service service);
+    // After the request was sent: its content, then the answer.
     Task<ServiceAnswer> converse(std::shared_ptr<AsyncChannel> channel, const ServiceRequest& request);
     void end(const std::string& why);
 

@@ -77,7 +77,8 @@ private:
         co_return co_await answer(std::move(response), request.keep_alive());
     }
 
-    // What a header asks for: a route, the WebSocket (no route), or a refusal. Decided before the body is read (invariant 5).
+    // What a header asks for: a route, the WebSocket (no route), or a refusal. Decided before the body is read
+    // (invariant 5).
     struct Judged {
         std::optional<Problem> refused;
         const Route* route = nullptr;
@@ -91,10 +92,12 @@ private:
         const std::string_view target = view(request.target());
         const std::string_view path = target.substr(0, target.find('?'));
         if (beast::websocket::is_upgrade(request) && path == "/ws") return {};
-        if (request.method() == http::verb::options && origin_allowed_) return {.refused = {}, .route = nullptr, .preflight = true};
+        if (request.method() == http::verb::options && origin_allowed_)
+            return {.refused = {}, .route = nullptr, .preflight = true};
         const auto match = find_route(view(request.method_string()), path);
         allow_ = match.allow;
-        if (match.route == nullptr && match.allow.empty()) return {.refused = Problem{404, "not_found", "no such route"}};
+        if (match.route == nullptr && match.allow.empty())
+            return {.refused = Problem{404, "not_found", "no such route"}};
         if (match.route == nullptr) return {.refused = Problem{405, "method_not_allowed", "allowed: " + match.allow}};
         if (match.route->access == Access::kSession && !authenticated(request))
             return {.refused = Problem{401, "unauthorized", "a session token is needed: Authorization: Bearer TOKEN"}};
@@ -106,9 +109,11 @@ private:
     std::optional<Problem> judge_source(const Parser::value_type& request) {
         const auto host = view(request[http::field::host]);
         if (!host_allowed(host, broker_.settings))
-            return Problem{403, "host_not_allowed", "the Host header names neither this machine nor one of server.allowed_hosts"};
+            return Problem{403, "host_not_allowed",
+                           "the Host header names neither this machine nor one of server.allowed_hosts"};
         switch (judge_origin(origin_, host, broker_.settings)) {
-            case OriginKind::kForeign: return Problem{403, "origin_not_allowed", "this origin is not in server.allowed_origins"};
+            case OriginKind::kForeign:
+                return Problem{403, "origin_not_allowed", "this origin is not in server.allowed_origins"};
             case OriginKind::kAllowed: origin_allowed_ = true; return std::nullopt;
             case OriginKind::kNone:
             case OriginKind::kSame: return std::nullopt;
@@ -126,10 +131,14 @@ private:
     // Nothing for a client that left or timed out; one that does not speak HTTP hears that.
     std::optional<Problem> unreadable(beast::error_code error) const {
         if (error == http::error::body_limit)
-            return Problem{413, "body_too_large", "the body is longer than " + std::to_string(broker_.settings.body_bytes) + " bytes (limits.body_bytes)"};
-        if (error == http::error::header_limit) return Problem{431, "header_too_large", "the header is longer than 16 KiB"};
+            return Problem{413, "body_too_large",
+                           "the body is longer than " + std::to_string(broker_.settings.body_bytes) +
+                               " bytes (limits.body_bytes)"};
+        if (error == http::error::header_limit)
+            return Problem{431, "header_too_large", "the header is longer than 16 KiB"};
         const bool of_http = error.category() == beast::error_code(http::error::bad_method).category();
-        if (!of_http || error == http::error::end_of_stream || error == http::error::partial_message) return std::nullopt;
+        if (!of_http || error == http::error::end_of_stream || error == http::error::partial_message)
+            return std::nullopt;
         return Problem{400, "malformed_http", error.message()};
     }
 

@@ -22,7 +22,7 @@ public:
 
     std::string text(const char* name);
     std::optional<std::string> optional_text(const char* name);
-    std::vector<std::string> texts(const char* name);           // absent: empty
+    std::vector<std::string> texts(const char* name);  // absent: empty
     std::optional<std::uint64_t> optional_number(const char* name);
     const nlohmann::json* object(const char* name);
 

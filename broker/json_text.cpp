@@ -8,7 +8,9 @@ namespace {
 // The sequence at the start of `rest` by Unicode's table 3-7: its length, or 0 with `bad` the length of the maximal
 // part that is to be replaced.
 std::size_t sequence(std::string_view rest, std::size_t& bad) {
-    const auto byte = [&](std::size_t i) { return i < rest.size() ? static_cast<std::uint8_t>(rest[i]) : std::uint8_t{0}; };
+    const auto byte = [&](std::size_t i) {
+        return i < rest.size() ? static_cast<std::uint8_t>(rest[i]) : std::uint8_t{0};
+    };
     const std::uint8_t first = byte(0);
     std::size_t length = 0;
     std::uint8_t low = 0x80, high = 0xBF;  // of the second byte
@@ -41,7 +43,9 @@ void append_escaped(std::string& out, char c) {
     }
 }
 
-bool is_plain(char c) { return static_cast<std::uint8_t>(c) >= 0x20 && static_cast<std::uint8_t>(c) < 0x80 && c != '"' && c != '\\'; }
+bool is_plain(char c) {
+    return static_cast<std::uint8_t>(c) >= 0x20 && static_cast<std::uint8_t>(c) < 0x80 && c != '"' && c != '\\';
+}
 
 }  // namespace
 

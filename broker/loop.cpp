@@ -1,7 +1,7 @@
 #include "broker/loop.h"
 
-#include <boost/asio/post.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include "broker/loop_asio.h"
@@ -45,14 +45,16 @@ void FdWatch::cancel() {
 Task<bool> FdWatch::readable() {
     const auto impl = impl_;
     if (!impl) co_return false;
-    const auto result = co_await Io([&](auto done) { impl->descriptor.async_wait(asio::posix::descriptor_base::wait_read, done); });
+    const auto result =
+        co_await Io([&](auto done) { impl->descriptor.async_wait(asio::posix::descriptor_base::wait_read, done); });
     co_return !result.error;
 }
 
 Task<bool> FdWatch::writable() {
     const auto impl = impl_;
     if (!impl) co_return false;
-    const auto result = co_await Io([&](auto done) { impl->descriptor.async_wait(asio::posix::descriptor_base::wait_write, done); });
+    const auto result =
+        co_await Io([&](auto done) { impl->descriptor.async_wait(asio::posix::descriptor_base::wait_write, done); });
     co_return !result.error;
 }
 

@@ -43,8 +43,12 @@ Result<int> run(int listeners, bool landlock) {
     TRY_ASSIGN(auto auth, broker::Auth::begin(*store, settings));
     const std::chrono::seconds idle(settings.cell_idle_seconds);
     broker::SupervisorLink& supervisor = *link;
-    broker::Broker broker{.settings = std::move(settings), .store = std::move(store), .auth = std::move(auth),
-                          .supervisor = std::move(link), .cells = {supervisor, idle}, .ancillaries = {}};
+    broker::Broker broker{.settings = std::move(settings),
+                          .store = std::move(store),
+                          .auth = std::move(auth),
+                          .supervisor = std::move(link),
+                          .cells = {supervisor, idle},
+                          .ancillaries = {}};
     broker.supervisor->start();
     for (int i = 0; i < listeners; ++i) broker::accept_on(broker, UniqueFd(ipc::kBrokerFirstListenerFd + i));
     broker::run_loop();

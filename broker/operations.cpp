@@ -13,7 +13,9 @@ using nlohmann::json;
 // Chunks carry at most this beside their content: room for one record or header more than was asked for.
 constexpr std::uint64_t kSlack = 2 * ipc::kChunkBytes;
 
-Location location_of(const Segment& segment, std::string relative) { return {segment.name, segment.path, std::move(relative)}; }
+Location location_of(const Segment& segment, std::string relative) {
+    return {segment.name, segment.path, std::move(relative)};
+}
 
 std::optional<Location> locate_in(const SegmentSet& set, const std::string& path) {
     auto found = locate(set, path);
@@ -26,7 +28,8 @@ Task<Outcome<std::string>> ask(Broker& broker, Location location, ServiceRequest
     if (!cell) co_return Problem{503, "no_cell", cell.error().text()};
     request.time = std::chrono::seconds(broker.settings.service_seconds);
     ServiceAnswer answer = co_await (*cell)->ask(std::move(request));
-    if (answer.trouble != ServiceAnswer::Trouble::kNone || answer.failure != ipc::Failure::kNone) co_return problem_of(answer);
+    if (answer.trouble != ServiceAnswer::Trouble::kNone || answer.failure != ipc::Failure::kNone)
+        co_return problem_of(answer);
     co_return std::move(answer.bytes);
 }
 
@@ -66,7 +69,8 @@ std::string printable(const std::string& bytes) {
 Task<Outcome<Location>> find_segment(Broker& broker, std::string name) {
     for (const bool again : {false, true}) {
         if (again) co_await broker.supervisor->refresh();
-        if (const Segment* found = find_segment_by_name(broker.supervisor->segments(), name)) co_return location_of(*found, ".");
+        if (const Segment* found = find_segment_by_name(broker.supervisor->segments(), name))
+            co_return location_of(*found, ".");
     }
     co_return Problem{400, "unknown_segment", "no segment is named '" + name + "'"};
 }
@@ -138,7 +142,8 @@ Task<Outcome<json>> vcs_status(Broker& broker, Location location) {
     if (auto* problem = std::get_if<Problem>(&answer)) co_return std::move(*problem);
     static constexpr const char* kKinds[] = {"None", "Git", "Jj"};
     // The original daemon's three lists, and those that it left out.
-    static constexpr const char* kLists[] = {nullptr, "modified", "added", "deleted", "untracked", "renamed", "conflicted"};
+    static constexpr const char* kLists[] = {nullptr,     "modified", "added",     "deleted",
+                                             "untracked", "renamed",  "conflicted"};
     json status = {{"vcs_type", "None"}, {"branch", nullptr}};
     for (const char* list : kLists)
         if (list != nullptr) status[list] = json::array();

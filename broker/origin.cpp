@@ -10,7 +10,8 @@ namespace {
 
 std::string lower(std::string_view text) {
     std::string out(text);
-    std::transform(out.begin(), out.end(), out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+    std::transform(out.begin(), out.end(), out.begin(),
+                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
     return out;
 }
 
@@ -30,14 +31,16 @@ bool is_address(const std::string& name) {
 bool host_allowed(std::string_view host, const ipc::BrokerWelcome& settings) {
     const std::string name = host_name(host);
     if (name == "localhost" || is_address(name)) return true;
-    return std::any_of(settings.allowed_hosts.begin(), settings.allowed_hosts.end(), [&](const auto& allowed) { return lower(allowed) == name; });
+    return std::any_of(settings.allowed_hosts.begin(), settings.allowed_hosts.end(),
+                       [&](const auto& allowed) { return lower(allowed) == name; });
 }
 
 OriginKind judge_origin(std::string_view origin, std::string_view host, const ipc::BrokerWelcome& settings) {
     if (origin.empty()) return OriginKind::kNone;
     const std::string from = lower(origin);
     if (from == "http://" + lower(host) || from == "https://" + lower(host)) return OriginKind::kSame;
-    const bool allowed = std::any_of(settings.allowed_origins.begin(), settings.allowed_origins.end(), [&](const auto& named) { return lower(named) == from; });
+    const bool allowed = std::any_of(settings.allowed_origins.begin(), settings.allowed_origins.end(),
+                                     [&](const auto& named) { return lower(named) == from; });
     return allowed ? OriginKind::kAllowed : OriginKind::kForeign;
 }
 

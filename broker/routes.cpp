@@ -33,7 +33,9 @@ Task<Response> pair(Broker& broker, const json& body) {
     auto session = broker.auth.pair(pin, name.substr(0, 100));
     if (!session) co_return problem_response({500, "internal", session.error().text()});
     if (!*session)
-        co_return problem_response({401, "pairing_refused", "the pairing token is wrong, used, or no longer valid; a new one comes with the daemon's next start"});
+        co_return problem_response(
+            {401, "pairing_refused",
+             "the pairing token is wrong, used, or no longer valid; a new one comes with the daemon's next start"});
     co_return json_response({{"session_token", (*session)->token}, {"session_id", (*session)->id}});
 }
 
@@ -109,7 +111,8 @@ Task<Response> segments_list(Broker& broker, const json&) {
     const SegmentSet& set = broker.supervisor->segments();
     json list = json::array();
     for (const Segment& segment : set.segments)
-        if (segment.source != Segment::kApproved) list.push_back(segment_json(segment.name, segment.path, segment.source));
+        if (segment.source != Segment::kApproved)
+            list.push_back(segment_json(segment.name, segment.path, segment.source));
     const auto count = list.size();
     co_return json_response({{"segments", std::move(list)}, {"roots", set.roots}, {"count", count}});
 }
@@ -118,14 +121,17 @@ Task<Response> segments_create(Broker& broker, const json& body) {
     Fields fields(body);
     const std::string name = fields.text("name"), root = fields.text("root");
     if (fields.problem()) co_return problem_response(*fields.problem());
-    if (name.size() > 255 || root.size() > 4000) co_return problem_response({422, "invalid_field", "name or root: too long"});
+    if (name.size() > 255 || root.size() > 4000)
+        co_return problem_response({422, "invalid_field", "name or root: too long"});
     const auto created = co_await broker.supervisor->create_segment(name, root);
     if (created.code == EEXIST) co_return problem_response({400, "exists", created.error});
     if (created.code == ENOENT) co_return problem_response({400, "unknown_root", created.error});
     if (created.code != 0) co_return problem_response({400, "invalid_name", created.error});
     co_await broker.supervisor->refresh();
     const auto& segment = created.segment;
-    co_return json_response({{"success", true}, {"segment", segment_json(segment.name, segment.path, static_cast<Segment::Source>(segment.source))}});
+    co_return json_response(
+        {{"success", true},
+         {"segment", segment_json(segment.name, segment.path, static_cast<Segment::Source>(segment.source))}});
 }
 
 Task<Response> ancillaries_list(Broker& broker, const json&) {
@@ -133,7 +139,9 @@ Task<Response> ancillaries_list(Broker& broker, const json&) {
     for (const auto& [segment, ancillary] : broker.ancillaries.by_segment())
         list.push_back({{"id", ancillary.id},
                         {"segment", ancillary.segment},
-                        {"status", ancillary.executing > 0 ? "executing" : ancillary.last_activity == ancillary.connected_at ? "connected" : "idle"},
+                        {"status", ancillary.executing > 0                             ? "executing"
+                                   : ancillary.last_activity == ancillary.connected_at ? "connected"
+                                                                                       : "idle"},
                         {"connected_at", ancillary.connected_at},
                         {"last_activity", ancillary.last_activity},
                         {"workspace", nullptr},
@@ -171,13 +179,16 @@ RouteMatch find_route(std::string_view method, std::string_view path) {
     return match;
 }
 
-Response problem_response(const Problem& problem) { return {problem.status, "application/problem+json", problem_json(problem)}; }
+Response problem_response(const Problem& problem) {
+    return {problem.status, "application/problem+json", problem_json(problem)};
+}
 
 Task<Response> serve_route(Broker& broker, const Route& route, std::string content_type, std::string body) {
     json input = json::object();
     if (route.takes_json) {
         const auto type = content_type.substr(0, content_type.find(';'));
-        if (type != "application/json") co_return problem_response({415, "unsupported_media_type", "the body must be application/json"});
+        if (type != "application/json")
+            co_return problem_response({415, "unsupported_media_type", "the body must be application/json"});
         auto parsed = parse_object(body);
         if (auto* problem = std::get_if<Problem>(&parsed)) co_return problem_response(*problem);
         input = std::get<json>(std::move(parsed));

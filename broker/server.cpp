@@ -1,6 +1,5 @@
 #include "broker/server.h"
 
-
 #include <sys/socket.h>
 
 #include "base/log.h"

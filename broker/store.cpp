@@ -3,7 +3,6 @@
 #include <sqlite3.h>
 #include <sys/stat.h>
 
-
 #include "broker/migrations.h"
 
 namespace toren::broker {
@@ -15,24 +14,29 @@ struct Blob {
 
 class Statement {
 public:
-    Statement(sqlite3* database, const char* sql) { ok_ = sqlite3_prepare_v2(database, sql, -1, &statement_, nullptr) == SQLITE_OK; }
+    Statement(sqlite3* database, const char* sql) {
+        ok_ = sqlite3_prepare_v2(database, sql, -1, &statement_, nullptr) == SQLITE_OK;
+    }
     ~Statement() { sqlite3_finalize(statement_); }
     Statement(const Statement&) = delete;
     Statement& operator=(const Statement&) = delete;
 
     Statement& bind(std::int64_t value) { return bound(sqlite3_bind_int64(statement_, ++index_, value)); }
     Statement& bind(const std::string& text) {
-        return bound(sqlite3_bind_text(statement_, ++index_, text.data(), static_cast<int>(text.size()), SQLITE_TRANSIENT));
+        return bound(
+            sqlite3_bind_text(statement_, ++index_, text.data(), static_cast<int>(text.size()), SQLITE_TRANSIENT));
     }
     Statement& bind(Blob blob) {
-        return bound(sqlite3_bind_blob(statement_, ++index_, blob.bytes.data(), static_cast<int>(blob.bytes.size()), SQLITE_TRANSIENT));
+        return bound(sqlite3_bind_blob(statement_, ++index_, blob.bytes.data(), static_cast<int>(blob.bytes.size()),
+                                       SQLITE_TRANSIENT));
     }
     bool done() { return ok_ && sqlite3_step(statement_) == SQLITE_DONE; }
     bool row() { return ok_ && sqlite3_step(statement_) == SQLITE_ROW; }
     std::int64_t number(int column) { return sqlite3_column_int64(statement_, column); }
     std::string bytes(int column) {
         const auto* data = static_cast<const char*>(sqlite3_column_blob(statement_, column));
-        return data == nullptr ? "" : std::string(data, static_cast<std::size_t>(sqlite3_column_bytes(statement_, column)));
+        return data == nullptr ? ""
+                               : std::string(data, static_cast<std::size_t>(sqlite3_column_bytes(statement_, column)));
     }
 
 private:
@@ -50,12 +54,15 @@ private:
 Result<std::unique_ptr<Store>> Store::open(const std::string& folder) {
     const std::string path = folder + "/toren.db";
     sqlite3* database = nullptr;
-    const int code = sqlite3_open_v2(path.c_str(), &database, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
+    const int code = sqlite3_open_v2(path.c_str(), &database,
+                                     SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX, nullptr);
     std::unique_ptr<Store> store(new Store(database));
     if (code != SQLITE_OK) return store->failed("open");
-    // Exclusive: one process has it, so the log's index lives in memory and not in a mapped file. FULL: a commit is on disk.
-    TRY(store->execute("PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
-                       "PRAGMA temp_store=MEMORY; PRAGMA cache_size=-256; PRAGMA trusted_schema=OFF; PRAGMA foreign_keys=ON;"));
+    // Exclusive: one process has it, so the log's index lives in memory and not in a mapped file. FULL: a commit is on
+    // disk.
+    TRY(store->execute(
+        "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;"
+        "PRAGMA temp_store=MEMORY; PRAGMA cache_size=-256; PRAGMA trusted_schema=OFF; PRAGMA foreign_keys=ON;"));
     TRY(store->migrate());
     return store;
 }
@@ -77,19 +84,27 @@ Result<> Store::migrate() {
     if (version > static_cast<std::int64_t>(std::size(kMigrations)))
         return error("store: its schema is version " + std::to_string(version) + ", newer than this program");
     for (; version < static_cast<std::int64_t>(std::size(kMigrations)); ++version) {
-        const std::string sql = "BEGIN;" + std::string(kMigrations[version]) + ";PRAGMA user_version=" + std::to_string(version + 1) + ";COMMIT;";
+        const std::string sql = "BEGIN;" + std::string(kMigrations[version]) +
+                                ";PRAGMA user_version=" + std::to_string(version + 1) + ";COMMIT;";
         TRY(execute(sql.c_str()));
     }
     return Ok{};
 }
 
 Error Store::failed(std::string_view what) const {
-    return error("store: " + std::string(what) + ": " + (database_ == nullptr ? "no memory" : sqlite3_errmsg(database_)));
+    return error("store: " + std::string(what) + ": " +
+                 (database_ == nullptr ? "no memory" : sqlite3_errmsg(database_)));
 }
 
 Result<> Store::add_session(const Session& session, const std::string& name) {
-    Statement insert(database_, "INSERT INTO session (id, token_hash, name, created_at, last_used_at) VALUES (?, ?, ?, ?, ?)");
-    if (!insert.bind(session.id).bind(Blob{session.token_hash}).bind(name).bind(session.created_at).bind(session.created_at).done())
+    Statement insert(database_,
+                     "INSERT INTO session (id, token_hash, name, created_at, last_used_at) VALUES (?, ?, ?, ?, ?)");
+    if (!insert.bind(session.id)
+             .bind(Blob{session.token_hash})
+             .bind(name)
+             .bind(session.created_at)
+             .bind(session.created_at)
+             .done())
         return failed("add a session");
     return Ok{};
 }
@@ -103,7 +118,8 @@ std::optional<Store::Session> Store::find_session(const std::string& token_hash)
 Result<> Store::begin_pairing(const std::string& pin_hash, const Pairing& pairing) {
     Statement forget(database_, "DELETE FROM pairing WHERE pin_hash <> ?");
     if (!forget.bind(Blob{pin_hash}).done()) return failed("forget old pairings");
-    Statement insert(database_, "INSERT OR IGNORE INTO pairing (pin_hash, expires_at, uses_left, tries_left) VALUES (?, ?, ?, ?)");
+    Statement insert(database_,
+                     "INSERT OR IGNORE INTO pairing (pin_hash, expires_at, uses_left, tries_left) VALUES (?, ?, ?, ?)");
     if (!insert.bind(Blob{pin_hash}).bind(pairing.expires_at).bind(pairing.uses_left).bind(pairing.tries_left).done())
         return failed("begin pairing");
     return Ok{};
@@ -117,7 +133,8 @@ std::optional<Store::Pairing> Store::find_pairing(const std::string& pin_hash) {
 
 Result<> Store::update_pairing(const std::string& pin_hash, const Pairing& pairing) {
     Statement update(database_, "UPDATE pairing SET uses_left = ?, tries_left = ? WHERE pin_hash = ?");
-    if (!update.bind(pairing.uses_left).bind(pairing.tries_left).bind(Blob{pin_hash}).done()) return failed("count a pairing try");
+    if (!update.bind(pairing.uses_left).bind(pairing.tries_left).bind(Blob{pin_hash}).done())
+        return failed("count a pairing try");
     return Ok{};
 }
 

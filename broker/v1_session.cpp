@@ -35,8 +35,10 @@ bool holds_nul(const std::vector<std::string>& texts) {
 }
 
 std::string start_error(const ipc::Exited& exited, const std::string& name) {
-    static constexpr const char* kSteps[] = {"", "the request is malformed", "its folder cannot be entered", "it cannot be confined", "it cannot be executed"};
-    return "cannot start '" + name + "': " + kSteps[static_cast<int>(exited.failed_step)] + ": " + std::strerror(exited.start_errno);
+    static constexpr const char* kSteps[] = {"", "the request is malformed", "its folder cannot be entered",
+                                             "it cannot be confined", "it cannot be executed"};
+    return "cannot start '" + name + "': " + kSteps[static_cast<int>(exited.failed_step)] + ": " +
+           std::strerror(exited.start_errno);
 }
 
 // Builds CommandOutput messages for one command: what is the same in all of them is made once.
@@ -86,13 +88,15 @@ struct V1Session::Request {
     Task<Done> (V1Session::*serve)(std::string, std::shared_ptr<json>);
 };
 
+// clang-format off
 const V1Session::Request V1Session::kRequests[] = {
-    {"Auth", false, true, false, &V1Session::authenticate},
-    {"Command", true, true, true, &V1Session::run_command},
-    {"FileRead", true, true, false, &V1Session::file_read},
-    {"VcsStatus", true, true, false, &V1Session::status},
-    {"Cancel", true, false, false, &V1Session::cancel},
+    {"Auth",      false, true,  false, &V1Session::authenticate},
+    {"Command",   true,  true,  true,  &V1Session::run_command},
+    {"FileRead",  true,  true,  false, &V1Session::file_read},
+    {"VcsStatus", true,  true,  false, &V1Session::status},
+    {"Cancel",    true,  false, false, &V1Session::cancel},
 };
+// clang-format on
 
 void V1Session::receive(std::string_view text) {
     auto parsed = parse_object(text);
@@ -103,7 +107,8 @@ void V1Session::receive(std::string_view text) {
     if (const auto id = body->find("requestId"); id != body->end() && !id->is_null()) {
         if (id->is_string() || id->is_number()) request_id = id->dump();
         if (request_id.empty() || request_id.size() > kLongestRequestId)
-            return send_error("", {422, "invalid_field", "Invalid request: requestId: a string or number of at most 256 bytes is expected"});
+            return send_error("", {422, "invalid_field",
+                                   "Invalid request: requestId: a string or number of at most 256 bytes is expected"});
     }
     const auto type = body->find("type");
     if (type == body->end() || !type->is_string())
@@ -121,7 +126,8 @@ void V1Session::receive(std::string_view text) {
         spawn(serve(row, std::move(request_id), std::move(body)));
         return;
     }
-    send_error(request_id, {400, "unknown_message_type", "Invalid request: unknown type '" + type->get<std::string>().substr(0, 64) + "'"});
+    send_error(request_id, {400, "unknown_message_type",
+                            "Invalid request: unknown type '" + type->get<std::string>().substr(0, 64) + "'"});
 }
 
 Task<Done> V1Session::serve(const Request& row, std::string request_id, std::shared_ptr<json> body) {
@@ -143,7 +149,9 @@ void V1Session::leave() {
 // --- Auth
 
 Task<Done> V1Session::authenticate(std::string request_id, std::shared_ptr<json> body) {
-    const auto fail = [&](const std::string& reason) { send(request_id, {{"type", "AuthFailure"}, {"reason", reason}}); };
+    const auto fail = [&](const std::string& reason) {
+        send(request_id, {{"type", "AuthFailure"}, {"reason", reason}});
+    };
     Fields fields(*body);
     const std::string token = fields.text("token");
     const auto ancillary_id = fields.optional_text("ancillary_id"), segment = fields.optional_text("segment"),
@@ -161,12 +169,20 @@ Task<Done> V1Session::authenticate(std::string request_id, std::shared_ptr<json>
         success["working_dir"] = place->segment_path;
     }
     if (workspace)
-        co_return fail(broker_.settings.workspaces ? "Workspaces are not served by this version" : "Workspace requested but workspace_root not configured"), Done{};
+        co_return fail(broker_.settings.workspaces ? "Workspaces are not served by this version"
+                                                   : "Workspace requested but workspace_root not configured"),
+            Done{};
     if (left_) co_return Done{};
     if (ancillary_id && place) {
-        const auto holder = broker_.ancillaries.add({.id = *ancillary_id, .segment = place->segment, .working_dir = place->segment_path,
-                                                     .session_id = identity->session_id, .connection = this, .disconnect = wire_.disconnect});
-        if (holder) co_return fail("Segment/Workspace " + place->segment + " is already in use by ancillary " + *holder), Done{};
+        const auto holder = broker_.ancillaries.add({.id = *ancillary_id,
+                                                     .segment = place->segment,
+                                                     .working_dir = place->segment_path,
+                                                     .session_id = identity->session_id,
+                                                     .connection = this,
+                                                     .disconnect = wire_.disconnect});
+        if (holder)
+            co_return fail("Segment/Workspace " + place->segment + " is already in use by ancillary " + *holder),
+                Done{};
         registered_ = true;
     }
     identity_ = std::move(identity);
@@ -191,7 +207,10 @@ Task<Done> V1Session::run_command(std::string request_id, std::shared_ptr<json> 
     auto environment = environment_of(*request);
     if (details.problem()) co_return reject_command(request_id, *details.problem()), Done{};
     if (name.empty() || !environment || holds_nul(start->argv) || holds_nul(*environment))
-        co_return reject_command(request_id, {422, "invalid_field", "request: a command, and env with names and string values, without NUL bytes, are expected"}), Done{};
+        co_return reject_command(
+            request_id, {422, "invalid_field",
+                         "request: a command, and env with names and string values, without NUL bytes, are expected"}),
+            Done{};
     start->environment = std::move(*environment);
 
     auto place = co_await locate_command(cwd);
@@ -241,7 +260,8 @@ Task<Outcome<std::shared_ptr<Command>>> V1Session::start_command(Location place,
         if (command && (*command)->start(*start)) co_return std::move(*command);
         // The slot or its cell ended while it waited; another one is made.
     }
-    co_return Problem{422, "invalid_field", "request: the argument vector is larger than a command may have, or its cell keeps ending"};
+    co_return Problem{422, "invalid_field",
+                      "request: the argument vector is larger than a command may have, or its cell keeps ending"};
 }
 
 Task<Done> V1Session::follow(std::list<Running>::iterator running, std::string name) {

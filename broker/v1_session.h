@@ -22,8 +22,8 @@ namespace toren::broker {
 class V1Session : public std::enable_shared_from_this<V1Session> {
 public:
     struct Wire {
-        std::function<void(std::string)> send;         // one message
-        std::function<Task<bool>()> room;              // waits until the client keeps up; false once it has gone
+        std::function<void(std::string)> send;  // one message
+        std::function<Task<bool>()> room;       // waits until the client keeps up; false once it has gone
         std::function<void()> disconnect;
     };
     V1Session(Broker& broker, Wire wire) : broker_(broker), wire_(std::move(wire)) {}

@@ -60,7 +60,7 @@ private:
                 },
                 [weak]() -> Task<bool> {
                     const auto self = weak.lock();
-                    co_return self && co_await self->room();
+                    co_return self&& co_await self->room();
                 },
                 [weak] {
                     if (const auto self = weak.lock()) self->close();

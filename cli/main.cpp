@@ -12,8 +12,9 @@ int main(int argc, char** argv) {
 
     toren::supervisor::ServeOptions options;
     CLI::App* serve = app.add_subcommand("serve", "run the daemon in the foreground");
-    serve->add_option("--config", options.config, "configuration file (default: ./toren.toml, ./.toren/config.toml, "
-                                                  "~/.config/toren/config.toml)");
+    serve->add_option("--config", options.config,
+                      "configuration file (default: ./toren.toml, ./.toren/config.toml, "
+                      "~/.config/toren/config.toml)");
     serve->add_option("--listen", options.listen, "HOST:PORT over the configuration's; port 0 takes a free one");
     serve->add_option("--state", options.state, "state folder (default: ~/.local/state/toren)");
 

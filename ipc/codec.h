@@ -15,7 +15,9 @@ namespace toren::ipc {
 
 // A struct that can travel names its fields in order: auto fields() { return std::tie(a, b); }
 template <typename T>
-concept Record = requires(T value) { value.fields(); };
+concept Record = requires(T value) {
+    value.fields();
+};
 
 class Writer {
 public:

@@ -36,8 +36,8 @@ struct BrokerWelcome {
     std::uint64_t command_seconds = 0, cell_idle_seconds = 0, service_seconds = 0;
     auto fields() {
         return std::tie(version, pairing_pin, pairing_expires, pairing_uses, listening_port, require_auth,
-                        session_seconds, workspaces, allowed_hosts, allowed_origins, degraded, body_bytes, message_bytes,
-                        read_bytes, diff_bytes, list_entries, connections, commands_per_segment,
+                        session_seconds, workspaces, allowed_hosts, allowed_origins, degraded, body_bytes,
+                        message_bytes, read_bytes, diff_bytes, list_entries, connections, commands_per_segment,
                         commands_per_socket, command_seconds, cell_idle_seconds, service_seconds);
     }
 };
@@ -186,10 +186,10 @@ enum class StartStep : std::uint8_t { kNone, kRequest, kDirectory, kConfine, kEx
 struct Exited {
     static constexpr Type kType = Type::kExited;
     std::int32_t code = 0;
-    std::int32_t signal = 0;                       // 0: it exited with `code`
-    StartStep failed_step = StartStep::kNone;      // not kNone: it never started
+    std::int32_t signal = 0;                   // 0: it exited with `code`
+    StartStep failed_step = StartStep::kNone;  // not kNone: it never started
     std::int32_t start_errno = 0;
-    std::uint64_t position = 0;                    // where the output log ends
+    std::uint64_t position = 0;  // where the output log ends
     auto fields() { return std::tie(code, signal, failed_step, start_errno, position); }
 };
 
@@ -237,8 +237,20 @@ struct Chunk {
 
 // Why a request failed, as the client is told; the broker maps each to a stable code.
 enum class Failure : std::uint8_t {
-    kNone, kNotFound, kLeavesSegment, kDenied, kIsFolder, kNotFolder, kNotRegular, kTooLarge, kExists, kNoSpace,
-    kNotRepository, kUnsupported, kOther, kLast = kOther
+    kNone,
+    kNotFound,
+    kLeavesSegment,
+    kDenied,
+    kIsFolder,
+    kNotFolder,
+    kNotRegular,
+    kTooLarge,
+    kExists,
+    kNoSpace,
+    kNotRepository,
+    kUnsupported,
+    kOther,
+    kLast = kOther
 };
 
 struct Done {
@@ -251,16 +263,22 @@ struct Done {
 // Records inside Chunks, whole ones only.
 struct FolderEntry {
     std::string name;
-    bool is_dir = false;         // by lstat: a symlink to a folder is none
-    std::uint64_t size = 0;      // bytes
-    std::int64_t modified = 0;   // seconds since the epoch; may be negative
+    bool is_dir = false;        // by lstat: a symlink to a folder is none
+    std::uint64_t size = 0;     // bytes
+    std::int64_t modified = 0;  // seconds since the epoch; may be negative
     auto fields() { return std::tie(name, is_dir, size, modified); }
 };
 
 enum class VcsKind : std::uint8_t { kNone, kGit, kJj, kLast = kJj };
 enum class VcsState : std::uint8_t {
     kHeader,  // the first record: `kind`, and the branch's name as path ("" where HEAD is detached)
-    kModified, kAdded, kDeleted, kUntracked, kRenamed, kConflicted, kLast = kConflicted
+    kModified,
+    kAdded,
+    kDeleted,
+    kUntracked,
+    kRenamed,
+    kConflicted,
+    kLast = kConflicted
 };
 
 struct VcsEntry {

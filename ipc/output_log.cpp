@@ -42,7 +42,8 @@ Result<LogWriter> LogWriter::create(std::uint64_t capacity) {
     LogWriter log;
     log.memory_.reset(::memfd_create("toren-output", MFD_CLOEXEC | MFD_ALLOW_SEALING));
     if (!log.memory_) return errno_error("memfd_create");
-    if (::ftruncate(log.memory_.get(), static_cast<off_t>(kHeaderPage + capacity)) != 0) return errno_error("ftruncate");
+    if (::ftruncate(log.memory_.get(), static_cast<off_t>(kHeaderPage + capacity)) != 0)
+        return errno_error("ftruncate");
     void* memory = ::mmap(nullptr, kHeaderPage + capacity, PROT_READ | PROT_WRITE, MAP_SHARED, log.memory_.get(), 0);
     if (memory == MAP_FAILED) return errno_error("mmap");
     log.header_ = static_cast<LogHeader*>(memory);
@@ -54,7 +55,9 @@ Result<LogWriter> LogWriter::create(std::uint64_t capacity) {
 }
 
 LogWriter::LogWriter(LogWriter&& other) noexcept
-    : memory_(std::move(other.memory_)), header_(std::exchange(other.header_, nullptr)), capacity_(other.capacity_),
+    : memory_(std::move(other.memory_)),
+      header_(std::exchange(other.header_, nullptr)),
+      capacity_(other.capacity_),
       position_(other.position_) {}
 
 LogWriter::~LogWriter() {
@@ -86,7 +89,7 @@ std::ptrdiff_t LogWriter::append_from(int pipe, Stream stream, std::uint64_t con
 Result<LogReader> LogReader::map(UniqueFd memory) {
     constexpr int kNeeded = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE;
     const int seals = ::fcntl(memory.get(), F_GET_SEALS);
-    struct stat about{};
+    struct stat about {};
     if (seals < 0 || (seals & kNeeded) != kNeeded || ::fstat(memory.get(), &about) != 0)
         return error("an output log that is not sealed");
     const std::uint64_t capacity = static_cast<std::uint64_t>(about.st_size) - kHeaderPage;

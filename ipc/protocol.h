@@ -13,7 +13,7 @@ inline constexpr std::uint32_t kProtocolVersion = 1;
 
 // A SOCK_SEQPACKET message lies whole in the socket's buffer, so no row may exceed this.
 inline constexpr std::size_t kLargestMessage = 192 * 1024;  // room for one argument of the largest size that exec takes
-inline constexpr std::size_t kChunkBytes = 64 * 1024;  // of file content or a listing, in one Chunk
+inline constexpr std::size_t kChunkBytes = 64 * 1024;       // of file content or a listing, in one Chunk
 
 enum class Role : std::uint8_t { kSupervisor, kBroker, kSpawner, kCommand, kService };
 
@@ -21,12 +21,35 @@ enum class Role : std::uint8_t { kSupervisor, kBroker, kSpawner, kCommand, kServ
 enum class Phase : std::uint8_t { kGreeting, kOpen };
 
 enum class Type : std::uint16_t {
-    kBrokerHello = 1, kBrokerWelcome, kListSegments, kSegmentList, kCreateSegment, kSegmentCreated,
-    kOpenCell, kCellOpened,
-    kAttachBroker, kCellFailed, kCellReady,
-    kNewSlot, kSlot, kStartService, kServiceStarted, kChildEnded, kRetire,
-    kStart, kOutput, kConsumed, kEndCommand, kExited,
-    kReadFile, kWriteFile, kListFolder, kVcsStatus, kVcsDiff, kChunk, kDone,
+    kBrokerHello = 1,
+    kBrokerWelcome,
+    kListSegments,
+    kSegmentList,
+    kCreateSegment,
+    kSegmentCreated,
+    kOpenCell,
+    kCellOpened,
+    kAttachBroker,
+    kCellFailed,
+    kCellReady,
+    kNewSlot,
+    kSlot,
+    kStartService,
+    kServiceStarted,
+    kChildEnded,
+    kRetire,
+    kStart,
+    kOutput,
+    kConsumed,
+    kEndCommand,
+    kExited,
+    kReadFile,
+    kWriteFile,
+    kListFolder,
+    kVcsStatus,
+    kVcsDiff,
+    kChunk,
+    kDone,
 };
 
 struct Row {

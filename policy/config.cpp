@@ -60,16 +60,13 @@ public:
             const auto line = key.source().begin.line;
             if (const ConfigKey* known = find_config_key(name); known != nullptr && !quoted_dot)
                 read_key(*known, node, line);
-            else if (!name.empty() && is_config_table(name) && !quoted_dot)
-                read_subtable(name, node);
-            else
-                warn_unknown(name, line);
+            else if (!name.empty() && is_config_table(name) && !quoted_dot) read_subtable(name, node);
+            else warn_unknown(name, line);
         }
     }
 
     Result<> finish() {
-        for (auto* remarks : {&errors_, &warnings_})
-            std::ranges::stable_sort(*remarks, {}, &Remark::line);
+        for (auto* remarks : {&errors_, &warnings_}) std::ranges::stable_sort(*remarks, {}, &Remark::line);
         const auto located = [&](const Remark& remark) {
             return config_.file + ':' + std::to_string(remark.line) + ": " + remark.text;
         };
@@ -125,8 +122,9 @@ private:
         const std::int64_t number = value->get();
         const auto magnitude = static_cast<std::uint64_t>(number);
         if (number < 0 || magnitude < key.min || magnitude > key.max)
-            return fail(key, node, std::to_string(number) + " is out of range (" + readable_number(key, key.min) +
-                                       " to " + readable_number(key, key.max) + ')');
+            return fail(key, node,
+                        std::to_string(number) + " is out of range (" + readable_number(key, key.min) + " to " +
+                            readable_number(key, key.max) + ')');
         target = magnitude;
     }
 

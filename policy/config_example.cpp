@@ -54,9 +54,9 @@ std::string example_config() {
         std::string prose = key.meaning;
         if (std::holds_alternative<std::uint64_t& (*)(Config&)>(key.field))
             prose += " (" + readable_number(key, key.min) + " to " + readable_number(key, key.max) + ")";
-        const std::string value =
-            key.example != nullptr ? key.example
-                                   : std::visit([&](auto field) { return toml_of(field(defaults)); }, key.field);
+        const std::string value = key.example != nullptr
+                                      ? key.example
+                                      : std::visit([&](auto field) { return toml_of(field(defaults)); }, key.field);
         out += wrapped(prose) + '#' + (dot == name.npos ? name : name.substr(dot + 1)) + " = " + value + '\n';
     }
     return out;

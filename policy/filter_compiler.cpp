@@ -204,8 +204,8 @@ std::string source_text() {
                << "[] = {";
         for (std::size_t at = 0; at < program.size(); ++at) {
             const sock_filter& step = program[at];
-            source << (at % 5 == 0 ? "\n    " : " ") << "{" << step.code << ", " << int{step.jt} << ", "
-                   << int{step.jf} << ", " << step.k << "U},";
+            source << (at % 5 == 0 ? "\n    " : " ") << "{" << step.code << ", " << int{step.jt} << ", " << int{step.jf}
+                   << ", " << step.k << "U},";
         }
         source << "\n};\n";
     }

@@ -20,14 +20,15 @@ struct NewerCall {
 };
 constexpr NewerCall kNewerCalls[] = {
 #ifdef __x86_64__
-    {"uretprobe", 335},
-    {"uprobe", 336},
+    {"uretprobe", 335},         {"uprobe", 336},
 #endif
-    {"cachestat", 451},        {"fchmodat2", 452},        {"map_shadow_stack", 453}, {"futex_wake", 454},
-    {"futex_wait", 455},       {"futex_requeue", 456},    {"statmount", 457},        {"listmount", 458},
-    {"lsm_get_self_attr", 459}, {"lsm_set_self_attr", 460}, {"lsm_list_modules", 461}, {"mseal", 462},
-    {"setxattrat", 463},       {"getxattrat", 464},       {"listxattrat", 465},      {"removexattrat", 466},
-    {"open_tree_attr", 467},   {"file_getattr", 468},     {"file_setattr", 469},
+    {"cachestat", 451},         {"fchmodat2", 452},        {"map_shadow_stack", 453},
+    {"futex_wake", 454},        {"futex_wait", 455},       {"futex_requeue", 456},
+    {"statmount", 457},         {"listmount", 458},        {"lsm_get_self_attr", 459},
+    {"lsm_set_self_attr", 460}, {"lsm_list_modules", 461}, {"mseal", 462},
+    {"setxattrat", 463},        {"getxattrat", 464},       {"listxattrat", 465},
+    {"removexattrat", 466},     {"open_tree_attr", 467},   {"file_getattr", 468},
+    {"file_setattr", 469},
 };
 
 // Both machines' names are known everywhere, so that one table serves both.
@@ -93,10 +94,8 @@ FilterTable& FilterTable::add(std::vector<Row> more) {
 
 const FilterTable& filter_table(FilterRole role) {
     static const std::map<FilterRole, FilterTable> tables = {
-        {FilterRole::kBroker, make_broker_table()},
-        {FilterRole::kFiles, make_files_table()},
-        {FilterRole::kVcs, make_vcs_table()},
-        {FilterRole::kCommandInit, make_command_init_table()},
+        {FilterRole::kBroker, make_broker_table()},   {FilterRole::kFiles, make_files_table()},
+        {FilterRole::kVcs, make_vcs_table()},         {FilterRole::kCommandInit, make_command_init_table()},
         {FilterRole::kCommand, make_command_table()},
     };
     return tables.at(role);

@@ -53,7 +53,7 @@ Result<> add_rule(int ruleset, const PathRule& rule, std::uint64_t handled) {
         if (rule.optional && errno == ENOENT) return Ok{};
         return errno_error("landlock: open '" + rule.path + "'");
     }
-    struct stat about{};
+    struct stat about {};
     if (::fstat(path.get(), &about) != 0) return errno_error("landlock: fstat '" + rule.path + "'");
     PathBeneathAttr attr{granted(rule.access) & handled, path.get()};
     if (!S_ISDIR(about.st_mode)) attr.allowed_access &= kOnFiles;  // the kernel refuses folder rights on a file

@@ -42,12 +42,13 @@ Result<> write_file(const char* path, const std::string& text) {
 Result<UniqueFd> detached_copy(const Mount& mount) {
     open_how how{};
     how.flags = O_PATH | O_CLOEXEC;
-    // A writable folder was canonical when it was configured; a link that a caged process has put there since is refused.
+    // A writable folder was canonical when it was configured; a link that a caged process has put there since is
+    // refused.
     how.resolve = mount.kind == MountKind::kWritable ? RESOLVE_NO_SYMLINKS : 0;
     UniqueFd found(static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, mount.source.c_str(), &how, sizeof how)));
     if (!found) return errno_error("mount namespace: open '" + mount.source + "'");
-    UniqueFd tree(static_cast<int>(::syscall(SYS_open_tree, found.get(), "",
-                                             OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE)));
+    UniqueFd tree(static_cast<int>(
+        ::syscall(SYS_open_tree, found.get(), "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE)));
     if (!tree) return errno_error("mount namespace: open_tree '" + mount.source + "'");
     mount_attr attr{};
     attr.attr_set = MOUNT_ATTR_NOSUID;
@@ -80,7 +81,7 @@ Result<> make_file(const std::string& path, const std::string& content) {
 }
 
 Result<> attach(const UniqueFd& tree, const std::string& target) {
-    struct stat about{};
+    struct stat about {};
     if (::fstat(tree.get(), &about) != 0) return errno_error("fstat '" + target + "'");
     if (S_ISDIR(about.st_mode)) TRY(make_folder(target));
     else TRY(make_file(target, ""));
@@ -103,9 +104,11 @@ Result<> put(const Mount& mount, const UniqueFd& tree) {
         case MountKind::kWritable:
         case MountKind::kDevice: return attach(tree, target);
         case MountKind::kTmpfs:
-            return mount_new("tmpfs", target, MS_NOSUID | MS_NODEV, std::string("mode=") + mount.mode + ",size=" + std::to_string(mount.bytes));
+            return mount_new("tmpfs", target, MS_NOSUID | MS_NODEV,
+                             std::string("mode=") + mount.mode + ",size=" + std::to_string(mount.bytes));
         case MountKind::kProc: return mount_new("proc", target, MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, "");
-        case MountKind::kDevpts: return mount_new("devpts", target, MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620");
+        case MountKind::kDevpts:
+            return mount_new("devpts", target, MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620");
         case MountKind::kSymlink:
             TRY(make_folders(target));
             if (::symlink(mount.source.c_str(), target.c_str()) != 0) return errno_error("symlink '" + target + "'");

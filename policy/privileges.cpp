@@ -21,7 +21,8 @@ Result<> set_capabilities(std::span<const cap_value_t> held, std::span<const cap
     std::unique_ptr<std::remove_pointer_t<cap_t>, int (*)(void*)> caps(cap_init(), cap_free);
     if (!caps) return errno_error("cap_init");
     const auto raise = [&](cap_flag_t set, std::span<const cap_value_t> values) {
-        return values.empty() || cap_set_flag(caps.get(), set, static_cast<int>(values.size()), values.data(), CAP_SET) == 0;
+        return values.empty() ||
+               cap_set_flag(caps.get(), set, static_cast<int>(values.size()), values.data(), CAP_SET) == 0;
     };
     if (!raise(CAP_PERMITTED, held) || !raise(CAP_EFFECTIVE, held) || !raise(CAP_INHERITABLE, inherited))
         return errno_error("cap_set_flag");
@@ -31,7 +32,8 @@ Result<> set_capabilities(std::span<const cap_value_t> held, std::span<const cap
 
 Result<> drop_bounding_set_except(std::span<const cap_value_t> kept) {
     for (cap_value_t cap = 0; cap < cap_max_bits(); ++cap)
-        if (std::find(kept.begin(), kept.end(), cap) == kept.end() && cap_get_bound(cap) == 1 && cap_drop_bound(cap) != 0)
+        if (std::find(kept.begin(), kept.end(), cap) == kept.end() && cap_get_bound(cap) == 1 &&
+            cap_drop_bound(cap) != 0)
             return errno_error("capabilities: PR_CAPBSET_DROP");
     return Ok{};
 }

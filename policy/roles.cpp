@@ -12,17 +12,19 @@ namespace {
 
 // What programs look up in /etc and that tells nothing about the host. Everything else of /etc stays outside.
 constexpr std::array kEtc = {
-    "/etc/alternatives",  "/etc/ca-certificates", "/etc/ca-certificates.conf", "/etc/debian_version",
-    "/etc/fonts",         "/etc/host.conf",       "/etc/inputrc",              "/etc/java-17-openjdk",
-    "/etc/ld.so.cache",   "/etc/ld.so.conf",      "/etc/ld.so.conf.d",         "/etc/locale.alias",
-    "/etc/magic",         "/etc/mime.types",      "/etc/openssl",              "/etc/perl",
-    "/etc/pki/tls/certs", "/etc/protocols",       "/etc/services",             "/etc/ssl/certs",
-    "/etc/ssl/openssl.cnf", "/etc/terminfo",      "/etc/timezone",
+    "/etc/alternatives",   "/etc/ca-certificates", "/etc/ca-certificates.conf",
+    "/etc/debian_version", "/etc/fonts",           "/etc/host.conf",
+    "/etc/inputrc",        "/etc/java-17-openjdk", "/etc/ld.so.cache",
+    "/etc/ld.so.conf",     "/etc/ld.so.conf.d",    "/etc/locale.alias",
+    "/etc/magic",          "/etc/mime.types",      "/etc/openssl",
+    "/etc/perl",           "/etc/pki/tls/certs",   "/etc/protocols",
+    "/etc/services",       "/etc/ssl/certs",       "/etc/ssl/openssl.cnf",
+    "/etc/terminfo",       "/etc/timezone",
 };
 
 // A symlink of the host is made again, a folder or file is bound.
 void show(std::vector<Mount>& mounts, const std::string& path) {
-    struct stat about{};
+    struct stat about {};
     if (::lstat(path.c_str(), &about) != 0) return;
     if (!S_ISLNK(about.st_mode)) {
         mounts.push_back({.kind = MountKind::kReadOnly, .target = path, .source = path});
@@ -31,7 +33,9 @@ void show(std::vector<Mount>& mounts, const std::string& path) {
     char target[PATH_MAX];
     const ssize_t length = ::readlink(path.c_str(), target, sizeof target);
     if (length > 0)
-        mounts.push_back({.kind = MountKind::kSymlink, .target = path, .source = std::string(target, static_cast<std::size_t>(length))});
+        mounts.push_back({.kind = MountKind::kSymlink,
+                          .target = path,
+                          .source = std::string(target, static_cast<std::size_t>(length))});
 }
 
 void add_file(std::vector<Mount>& mounts, const std::string& target, const std::string& content) {
@@ -42,7 +46,9 @@ void add_file(std::vector<Mount>& mounts, const std::string& target, const std::
 void add_accounts(std::vector<Mount>& mounts, unsigned user, unsigned group) {
     std::string passwd = "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n";
     std::string groups = "root:x:0:\nnogroup:x:65534:\n";
-    if (user != 0) passwd += "toren:x:" + std::to_string(user) + ":" + std::to_string(group) + ":toren:" + kCellHome + ":/bin/sh\n";
+    if (user != 0)
+        passwd +=
+            "toren:x:" + std::to_string(user) + ":" + std::to_string(group) + ":toren:" + kCellHome + ":/bin/sh\n";
     if (group != 0) groups += "toren:x:" + std::to_string(group) + ":\n";
     add_file(mounts, "/etc/passwd", passwd);
     add_file(mounts, "/etc/group", groups);
@@ -56,8 +62,10 @@ void add_devices(std::vector<Mount>& mounts, std::uint64_t shm_bytes) {
         mounts.push_back({.kind = MountKind::kDevice, .target = node, .source = node});
     mounts.push_back({.kind = MountKind::kDevpts, .target = "/dev/pts"});
     mounts.push_back({.kind = MountKind::kTmpfs, .target = "/dev/shm", .bytes = shm_bytes, .mode = "1777"});
-    for (const auto& [target, source] : {std::pair{"/dev/ptmx", "pts/ptmx"}, {"/dev/fd", "/proc/self/fd"},
-                                         {"/dev/stdin", "/proc/self/fd/0"}, {"/dev/stdout", "/proc/self/fd/1"},
+    for (const auto& [target, source] : {std::pair{"/dev/ptmx", "pts/ptmx"},
+                                         {"/dev/fd", "/proc/self/fd"},
+                                         {"/dev/stdin", "/proc/self/fd/0"},
+                                         {"/dev/stdout", "/proc/self/fd/1"},
                                          {"/dev/stderr", "/proc/self/fd/2"}})
         mounts.push_back({.kind = MountKind::kSymlink, .target = target, .source = source});
 }
@@ -68,8 +76,7 @@ std::vector<Mount> system_mounts(bool libraries_only) {
     std::vector<Mount> mounts;
     if (libraries_only)
         for (const char* path : {"/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libx32"}) show(mounts, path);
-    else
-        show(mounts, "/usr");
+    else show(mounts, "/usr");
     for (const char* path : {"/lib", "/lib32", "/lib64", "/libx32"}) show(mounts, path);
     if (!libraries_only)
         for (const char* path : {"/bin", "/sbin"}) show(mounts, path);
@@ -117,7 +124,8 @@ LandlockSpec command_landlock(const std::string& segment_path) {
 }
 
 std::vector<ResourceLimit> command_limits(const CellLimits& limits) {
-    std::vector<ResourceLimit> all = {{RLIMIT_CORE, 0}, {RLIMIT_NOFILE, limits.open_files}, {RLIMIT_NPROC, limits.processes}};
+    std::vector<ResourceLimit> all = {
+        {RLIMIT_CORE, 0}, {RLIMIT_NOFILE, limits.open_files}, {RLIMIT_NPROC, limits.processes}};
     if (limits.file_bytes != 0) all.push_back({RLIMIT_FSIZE, limits.file_bytes});
     return all;
 }
@@ -125,7 +133,13 @@ std::vector<ResourceLimit> command_limits(const CellLimits& limits) {
 std::vector<std::string> command_environment() {
     const std::string home = kCellHome;
     return {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-            "HOME=" + home, "USER=toren", "LOGNAME=toren", "SHELL=/bin/sh", "LANG=C.UTF-8", "TERM=dumb", "TOREN=1"};
+            "HOME=" + home,
+            "USER=toren",
+            "LOGNAME=toren",
+            "SHELL=/bin/sh",
+            "LANG=C.UTF-8",
+            "TERM=dumb",
+            "TOREN=1"};
 }
 
 LandlockSpec service_landlock(const std::string& segment_path) {

@@ -25,7 +25,7 @@ struct Mount {
     std::string source = {};
     std::uint64_t bytes = 0;
     const char* mode = "0755";  // of a tmpfs
-    bool optional = false;  // a missing source is no error
+    bool optional = false;      // a missing source is no error
 };
 
 // What Landlock grants beneath a path; everything else in the handled set is refused.

@@ -16,8 +16,9 @@ namespace toren {
 Result<std::string> create_segment_folder(const SegmentSet& set, const std::string& root, const std::string& name) {
     const std::string what = "create segment '" + name + "' in '" + root + '\'';
     if (!is_segment_name(name))
-        return Error{EINVAL, what + ": a name has 1 to 100 bytes, no '/', no control character, and begins with "
-                                    "neither '.', '-' nor a space"};
+        return Error{EINVAL, what +
+                                 ": a name has 1 to 100 bytes, no '/', no control character, and begins with "
+                                 "neither '.', '-' nor a space"};
     if (std::ranges::find(set.roots, root) == set.roots.end())
         return Error{ENOENT, what + ": not one of the configured roots"};
     // The new folder must neither push another segment to "name-2" nor catch requests that were meant for one and

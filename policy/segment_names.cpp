@@ -29,8 +29,12 @@ std::string collapse(std::string_view path) {
 std::optional<std::uint32_t> take_code_point(std::string_view& text) {
     const auto byte = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
     const unsigned char first = byte(0);
-    const std::size_t length =
-        first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : first < 0xf5 ? 4 : 0;
+    const std::size_t length = first < 0x80   ? 1
+                               : first < 0xc2 ? 0
+                               : first < 0xe0 ? 2
+                               : first < 0xf0 ? 3
+                               : first < 0xf5 ? 4
+                                              : 0;
     if (length == 0 || length > text.size()) return std::nullopt;
     std::uint32_t point = length == 1 ? first : first & (0xffu >> (length + 1));
     for (std::size_t i = 1; i < length; ++i) {

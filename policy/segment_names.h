@@ -11,8 +11,8 @@ namespace toren {
 
 struct Segment {
     enum Source { kGlob, kPath, kRoot, kApproved };
-    std::string name;  // unique in its set
-    std::string path;  // absolute and canonical when it was found
+    std::string name;       // unique in its set
+    std::string path;       // absolute and canonical when it was found
     Source source = kPath;  // kApproved is served by path and not listed
 };
 
@@ -20,7 +20,7 @@ struct Segment {
 const char* source_name(Segment::Source source);
 
 struct SegmentSet {
-    std::vector<Segment> segments;  // the listed ones in the order of their paths, then the approved folders
+    std::vector<Segment> segments;   // the listed ones in the order of their paths, then the approved folders
     std::vector<std::string> roots;  // canonical folders beneath which segments may be created
     std::vector<std::string> warnings;
 };

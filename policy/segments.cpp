@@ -179,8 +179,8 @@ private:
             // What was created is a plain folder in a root. Anything else at its place was put there since.
             auto place = canonicalize(path);
             if (!place || !place->links.empty() || place->path != path || !is_folder(path)) continue;
-            const bool in_root = std::ranges::any_of(
-                roots_, [&](const Candidate& root) { return root.place.path == parent_of(path); });
+            const bool in_root =
+                std::ranges::any_of(roots_, [&](const Candidate& root) { return root.place.path == parent_of(path); });
             Candidate candidate{Segment::kRoot, "created segment '" + path + '\'', std::move(*place)};
             if (!in_root) continue;
             if (const auto why = refusal(path); !why.empty()) warn(refused_text(candidate, why) + "; left out");
@@ -211,9 +211,8 @@ private:
 
     void leave_out_unapproved() {
         std::erase_if(segments_, [&](const Candidate& segment) {
-            const bool approved = std::ranges::any_of(approved_, [&](const Candidate& folder) {
-                return is_within(segment.place.path, folder.place.path);
-            });
+            const bool approved = std::ranges::any_of(
+                approved_, [&](const Candidate& folder) { return is_within(segment.place.path, folder.place.path); });
             if (!approved)
                 warn("segment '" + segment.place.path + "': left out: it lies beneath no approved directory");
             return !approved;

@@ -15,9 +15,10 @@ Result<AuditLog> AuditLog::open(const std::string& state_dir) {
 }
 
 void AuditLog::record(std::string_view event, std::string_view detail) {
-    const std::string line = "time=" + utc_now() + " event=" + std::string(event) + " detail=\"" +
-                             escape_controls(detail) + "\"\n";
-    if (::write(file_.get(), line.data(), line.size()) != static_cast<ssize_t>(line.size()) || ::fdatasync(file_.get()) != 0)
+    const std::string line =
+        "time=" + utc_now() + " event=" + std::string(event) + " detail=\"" + escape_controls(detail) + "\"\n";
+    if (::write(file_.get(), line.data(), line.size()) != static_cast<ssize_t>(line.size()) ||
+        ::fdatasync(file_.get()) != 0)
         log_error(errno_error("audit log").text());
 }
 

@@ -22,7 +22,7 @@ struct CagedProgram {
     RootSpec root;
     std::vector<cap_value_t> capabilities;  // of its own user namespace, kept through exec
     std::vector<ResourceLimit> limits;
-    std::vector<std::string> arguments;     // after argv[0]
+    std::vector<std::string> arguments;  // after argv[0]
     ipc::Role role;
     int control_number;  // where it finds its channel to the supervisor
     std::vector<InheritedFd> descriptors;

@@ -11,7 +11,9 @@ namespace toren::supervisor {
 namespace {
 
 CellLimits cell_limits(const Config::Limits& limits) {
-    return {.tmp_bytes = limits.tmp_bytes, .open_files = limits.open_files, .processes = limits.processes,
+    return {.tmp_bytes = limits.tmp_bytes,
+            .open_files = limits.open_files,
+            .processes = limits.processes,
             .file_bytes = limits.file_bytes};
 }
 
@@ -28,10 +30,16 @@ Result<> add_ruleset(const LandlockSpec& spec, int number, std::vector<Inherited
 
 Result<CagedProcess> start_broker(const Programs& programs, const std::vector<Listener>& listeners,
                                   const std::string& broker_state, bool landlock) {
-    CagedProgram broker{.name = "toren-broker", .program = programs.broker.get(), .root = broker_root(broker_state),
-                        .capabilities = {}, .limits = {{RLIMIT_CORE, 0}},
-                        .arguments = {std::to_string(listeners.size())}, .role = ipc::Role::kBroker,
-                        .control_number = ipc::kBrokerSupervisorFd, .descriptors = {}, .open_inside = {}};
+    CagedProgram broker{.name = "toren-broker",
+                        .program = programs.broker.get(),
+                        .root = broker_root(broker_state),
+                        .capabilities = {},
+                        .limits = {{RLIMIT_CORE, 0}},
+                        .arguments = {std::to_string(listeners.size())},
+                        .role = ipc::Role::kBroker,
+                        .control_number = ipc::kBrokerSupervisorFd,
+                        .descriptors = {},
+                        .open_inside = {}};
     if (!landlock) broker.arguments.push_back(ipc::kWithoutLandlock);
     int number = ipc::kBrokerFirstListenerFd;
     for (const auto& listener : listeners) broker.descriptors.push_back({listener.socket.get(), number++});
@@ -45,10 +53,13 @@ Result<CagedProcess> start_broker(const Programs& programs, const std::vector<Li
 Result<CagedProcess> start_cell(const Programs& programs, const std::string& segment_path, const Config::Limits& limits,
                                 bool landlock) {
     const CellLimits caps = cell_limits(limits);
-    CagedProgram cell{.name = "toren-spawner", .program = programs.spawner.get(),
+    CagedProgram cell{.name = "toren-spawner",
+                      .program = programs.spawner.get(),
                       .root = cell_root(segment_path, caps, ::geteuid(), ::getegid()),
-                      .capabilities = {CAP_SYS_ADMIN, CAP_SETPCAP}, .limits = command_limits(caps),
-                      .arguments = {segment_path, std::to_string(limits.output_ring_bytes)}, .role = ipc::Role::kSpawner,
+                      .capabilities = {CAP_SYS_ADMIN, CAP_SETPCAP},
+                      .limits = command_limits(caps),
+                      .arguments = {segment_path, std::to_string(limits.output_ring_bytes)},
+                      .role = ipc::Role::kSpawner,
                       .control_number = ipc::kSpawnerSupervisorFd,
                       .descriptors = {{programs.files_worker.get(), ipc::kSpawnerFilesProgramFd},
                                       {programs.vcs_worker.get(), ipc::kSpawnerVcsProgramFd}},

@@ -57,7 +57,8 @@ Result<std::vector<Listener>> bind_listeners(const std::string& host, std::uint1
     for (const addrinfo* address = addresses.get(); address != nullptr; address = address->ai_next) {
         // "localhost" names two addresses; where the port was free to choose, the second takes the first one's.
         if (!listeners.empty() && port == 0) {
-            if (address->ai_family == AF_INET6) reinterpret_cast<sockaddr_in6*>(address->ai_addr)->sin6_port = htons(listeners[0].port);
+            if (address->ai_family == AF_INET6)
+                reinterpret_cast<sockaddr_in6*>(address->ai_addr)->sin6_port = htons(listeners[0].port);
             else reinterpret_cast<sockaddr_in*>(address->ai_addr)->sin_port = htons(listeners[0].port);
         }
         auto listener = bind_one(*address, port_error(host, port));

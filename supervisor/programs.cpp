@@ -15,8 +15,10 @@ Result<Programs> Programs::open_beside_this_one() {
     const std::string path(self, static_cast<std::size_t>(length));
     const std::string folder = path.substr(0, path.rfind('/') + 1);
     Programs programs;
-    for (const auto& [slot, name] : {std::pair{&programs.broker, "toren-broker"}, {&programs.spawner, "toren-spawner"},
-                                     {&programs.files_worker, "toren-files-worker"}, {&programs.vcs_worker, "toren-vcs-worker"}}) {
+    for (const auto& [slot, name] : {std::pair{&programs.broker, "toren-broker"},
+                                     {&programs.spawner, "toren-spawner"},
+                                     {&programs.files_worker, "toren-files-worker"},
+                                     {&programs.vcs_worker, "toren-vcs-worker"}}) {
         slot->reset(::open((folder + name).c_str(), O_PATH | O_CLOEXEC));
         if (!*slot) return errno_error("open '" + folder + name + "'");
     }

@@ -33,12 +33,16 @@ std::string home_folder() {
 
 Result<Config> configuration(const ServeOptions& options, const std::string& home) {
     const auto file = options.config ? options.config : find_config_file(home);
-    if (!file) return error("no configuration: looked for ./toren.toml, ./.toren/config.toml and ~/.config/toren/config.toml (`toren config example` prints one)");
+    if (!file)
+        return error(
+            "no configuration: looked for ./toren.toml, ./.toren/config.toml and ~/.config/toren/config.toml (`toren "
+            "config example` prints one)");
     TRY_ASSIGN(auto config, load_config(*file));
     if (options.listen) {
         const auto colon = options.listen->rfind(':');
         char* end = nullptr;
-        const unsigned long port = colon == std::string::npos ? 65536 : std::strtoul(options.listen->c_str() + colon + 1, &end, 10);
+        const unsigned long port =
+            colon == std::string::npos ? 65536 : std::strtoul(options.listen->c_str() + colon + 1, &end, 10);
         if (port > 65535 || end == options.listen->c_str() + colon + 1 || *end != '\0')
             return error("--listen '" + *options.listen + "': expected HOST:PORT");
         config.server.host = options.listen->substr(0, colon);
@@ -68,7 +72,8 @@ Result<std::string> pairing_pin(const Config& config) {
     if (fixed == nullptr || *fixed == '\0') return mint_pin();
     const std::string pin = fixed;
     ::unsetenv("PAIRING_TOKEN");
-    const bool loopback = config.server.host == "localhost" || config.server.host == "::1" || config.server.host.starts_with("127.");
+    const bool loopback =
+        config.server.host == "localhost" || config.server.host == "::1" || config.server.host.starts_with("127.");
     if (!loopback) return error("PAIRING_TOKEN is honoured on loopback only, and server.host is " + config.server.host);
     if (pin.size() != 6 || !std::all_of(pin.begin(), pin.end(), [](char c) { return c >= '0' && c <= '9'; }))
         return error("PAIRING_TOKEN: six digits are expected");
@@ -82,7 +87,8 @@ Result<bool> landlock_stands(const Config& config) {
     if (abi) return true;
     const auto& allowed = config.confinement.allow_degraded;
     if (std::find(allowed.begin(), allowed.end(), "landlock") == allowed.end()) return std::move(abi.error());
-    log_warning("running without Landlock, as confinement.allow_degraded says: the mount namespace alone keeps files apart");
+    log_warning(
+        "running without Landlock, as confinement.allow_degraded says: the mount namespace alone keeps files apart");
     return false;
 }
 
@@ -113,7 +119,8 @@ Result<int> run(const ServeOptions& options) {
     TRY_ASSIGN(const auto pin, pairing_pin(config));
     TRY(set_not_dumpable());
     TRY_ASSIGN(const auto signals, watch_signals());
-    log_info("serving " + std::to_string(segments.segments.size()) + " segments from " + config.file + ", state in " + state.path());
+    log_info("serving " + std::to_string(segments.segments.size()) + " segments from " + config.file + ", state in " +
+             state.path());
     Settings settings{std::move(config), home, pin, std::move(listeners), landlock};
     return Supervisor(std::move(settings), std::move(programs), std::move(state), std::move(audit), std::move(segments))
         .run(signals.get());

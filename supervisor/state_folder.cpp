@@ -53,7 +53,8 @@ Result<std::vector<std::string>> StateFolder::created_segments() const {
     std::string text;
     char buffer[4096];
     ssize_t length = 0;
-    while ((length = ::read(file.get(), buffer, sizeof buffer)) > 0) text.append(buffer, static_cast<std::size_t>(length));
+    while ((length = ::read(file.get(), buffer, sizeof buffer)) > 0)
+        text.append(buffer, static_cast<std::size_t>(length));
     if (length < 0) return errno_error("read '" + name + "'");
     for (std::size_t start = 0, end = 0; (end = text.find('\n', start)) != std::string::npos; start = end + 1)
         paths.push_back(text.substr(start, end - start));

@@ -24,9 +24,14 @@ constexpr int kFdsPerCell = 3;  // channel, process, log
 }  // namespace
 
 Supervisor::Supervisor(Settings settings, Programs programs, StateFolder state, AuditLog audit, SegmentSet segments)
-    : settings_(std::move(settings)), programs_(std::move(programs)), state_(std::move(state)), audit_(std::move(audit)),
-      segments_(std::move(segments)), null_(::open("/dev/null", O_RDWR | O_CLOEXEC)),
-      pairing_expires_(static_cast<std::uint64_t>(std::time(nullptr)) + kPairingSeconds), broker_due_(Clock::now()) {}
+    : settings_(std::move(settings)),
+      programs_(std::move(programs)),
+      state_(std::move(state)),
+      audit_(std::move(audit)),
+      segments_(std::move(segments)),
+      null_(::open("/dev/null", O_RDWR | O_CLOEXEC)),
+      pairing_expires_(static_cast<std::uint64_t>(std::time(nullptr)) + kPairingSeconds),
+      broker_due_(Clock::now()) {}
 
 int Supervisor::run(int signals) {
     while (true) {
@@ -287,7 +292,8 @@ void Supervisor::announce() {
 template <typename T>
 void Supervisor::tell_broker(const T& message, std::vector<int> descriptors) {
     if (!broker_.channel) return;
-    if (auto sent = broker_.channel.send(message, descriptors); !sent) end_broker("it does not read: " + sent.error().text());
+    if (auto sent = broker_.channel.send(message, descriptors); !sent)
+        end_broker("it does not read: " + sent.error().text());
 }
 
 }  // namespace toren::supervisor

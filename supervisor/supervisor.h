@@ -1,5 +1,6 @@
 // The supervisor's loop: keeps the broker alive, makes cells that the broker asks for by name, passes logs on.
-// It reads from its children nothing but the messages of ipc/protocol.h; a child that breaks a rule is ended (invariant 3).
+// It reads from its children nothing but the messages of ipc/protocol.h; a child that breaks a rule is ended (invariant
+// 3).
 #pragma once
 
 #include <chrono>

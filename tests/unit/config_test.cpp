@@ -131,9 +131,9 @@ TEST(ConfigTest, AnUnknownKeyIsAWarningThatNamesTheNearestKnownOne) {
               StringList{"toren.toml:2: unknown key 'segments.glob' (did you mean 'segments.globs'?)"});
     EXPECT_EQ(warnings_of("[segment]\nglobs = []"),
               StringList{"toren.toml:1: unknown key 'segment' (did you mean 'segments'?)"});
-    EXPECT_EQ(warnings_of("[server]\nmax_concurrent = 2"),
-              StringList{
-                  "toren.toml:2: unknown key 'server.max_concurrent' (did you mean 'ancillary.max_concurrent'?)"});
+    EXPECT_EQ(
+        warnings_of("[server]\nmax_concurrent = 2"),
+        StringList{"toren.toml:2: unknown key 'server.max_concurrent' (did you mean 'ancillary.max_concurrent'?)"});
     EXPECT_EQ(warnings_of("zebra_crossing_colour = 1"),
               StringList{"toren.toml:1: unknown key 'zebra_crossing_colour'"});
 }

@@ -165,20 +165,39 @@ TEST_P(EveryFilter, ProgramFitsTheKernel) {
 }
 
 TEST(ServiceFilters, NoServiceCanExecuteOrMakeProcessesOrSockets) {
-    for (const FilterRole role :
-         {FilterRole::kBroker, FilterRole::kFiles, FilterRole::kVcs, FilterRole::kCommandInit})
-        for (const char* call : {"execve", "execveat", "clone", "clone3", "fork", "vfork", "socket", "socketpair",
-                                 "connect", "bind", "listen", "ptrace", "mount", "umount2", "io_uring_setup",
-                                 "bpf", "process_vm_writev", "pidfd_getfd", "prctl", "memfd_create", "setns",
-                                 "personality", "pkey_mprotect", "shmat", "timer_create"})
+    for (const FilterRole role : {FilterRole::kBroker, FilterRole::kFiles, FilterRole::kVcs, FilterRole::kCommandInit})
+        for (const char* call : {"execve",
+                                 "execveat",
+                                 "clone",
+                                 "clone3",
+                                 "fork",
+                                 "vfork",
+                                 "socket",
+                                 "socketpair",
+                                 "connect",
+                                 "bind",
+                                 "listen",
+                                 "ptrace",
+                                 "mount",
+                                 "umount2",
+                                 "io_uring_setup",
+                                 "bpf",
+                                 "process_vm_writev",
+                                 "pidfd_getfd",
+                                 "prctl",
+                                 "memfd_create",
+                                 "setns",
+                                 "personality",
+                                 "pkey_mprotect",
+                                 "shmat",
+                                 "timer_create"})
             if (call_number(call) >= 0) {
                 EXPECT_EQ(decide(role, call), kKilled) << filter_role_name(role) << " " << call;
             }
 }
 
 TEST(ServiceFilters, NoServiceCanMakeMemoryExecutable) {
-    for (const FilterRole role :
-         {FilterRole::kBroker, FilterRole::kFiles, FilterRole::kVcs, FilterRole::kCommandInit})
+    for (const FilterRole role : {FilterRole::kBroker, FilterRole::kFiles, FilterRole::kVcs, FilterRole::kCommandInit})
         for (const char* call : {"mmap", "mprotect"}) {
             EXPECT_EQ(decide(role, call, {0, 4096, PROT_READ | PROT_WRITE}), kAllowed);
             EXPECT_EQ(decide(role, call, {0, 4096, PROT_READ | PROT_EXEC}), kKilled);
@@ -187,10 +206,9 @@ TEST(ServiceFilters, NoServiceCanMakeMemoryExecutable) {
 }
 
 TEST(ServiceFilters, NoServiceCanSendSignalsThroughADescriptor) {
-    for (const FilterRole role :
-         {FilterRole::kBroker, FilterRole::kFiles, FilterRole::kVcs, FilterRole::kCommandInit})
-        for (const std::uint64_t command : {std::uint64_t{F_SETOWN}, std::uint64_t{F_SETSIG},
-                                            std::uint64_t{F_SETOWN_EX}, std::uint64_t{F_SETLEASE}})
+    for (const FilterRole role : {FilterRole::kBroker, FilterRole::kFiles, FilterRole::kVcs, FilterRole::kCommandInit})
+        for (const std::uint64_t command :
+             {std::uint64_t{F_SETOWN}, std::uint64_t{F_SETSIG}, std::uint64_t{F_SETOWN_EX}, std::uint64_t{F_SETLEASE}})
             EXPECT_EQ(decide(role, "fcntl", {3, command}), kKilled);
 }
 
@@ -214,8 +232,8 @@ TEST(FilesFilter, OpensOnlyThroughOpenat2) {
 
 TEST(CommandFilter, RefusesEachNamespaceFlagOfClone) {
     EXPECT_EQ(decide(FilterRole::kCommand, "clone", {SIGCHLD | CLONE_VM | CLONE_VFORK}), kAllowed);
-    for (const std::uint64_t flag : {CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER,
-                                     CLONE_NEWPID, CLONE_NEWNET}) {
+    for (const std::uint64_t flag :
+         {CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET}) {
         EXPECT_EQ(decide(FilterRole::kCommand, "clone", {flag | SIGCHLD}), refused(EPERM)) << flag;
         EXPECT_EQ(decide(FilterRole::kCommand, "clone", {flag | kHighRubbish}), refused(EPERM)) << flag;
     }
@@ -307,8 +325,7 @@ TEST(InstalledFilter, CoversThreadsThatExistAlready) {
                       while (!go) std::this_thread::yield();
                       answer = errno_of(::syscall(SYS_setns, -1, 0));
                   });
-                  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || !install_filter(FilterRole::kCommand))
-                      return 1;
+                  if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || !install_filter(FilterRole::kCommand)) return 1;
                   go = true;
                   thread.join();
                   return answer == EPERM ? 0 : 1;
@@ -330,9 +347,9 @@ TEST(InstalledCommandFilter, RefusesNewUserNamespaces) {
     const auto unshare_user = [] { return errno_of(::unshare(CLONE_NEWUSER)); };
     if (unconfined(unshare_user) != 0) GTEST_SKIP() << "the kernel gives no user namespaces here";
     EXPECT_EQ(under(FilterRole::kCommand, unshare_user), EPERM);
-    EXPECT_EQ(under(FilterRole::kCommand,
-                    [] { return errno_of(::syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0)); }),
-              EPERM);
+    EXPECT_EQ(
+        under(FilterRole::kCommand, [] { return errno_of(::syscall(SYS_clone, CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0)); }),
+        EPERM);
 }
 
 TEST(InstalledCommandFilter, AnswersClone3AndUnknownCallsWithEnosys) {
@@ -413,8 +430,7 @@ TEST(InstalledServiceFilter, ExecuteEndsTheProcess) {
         return 126;
     };
     EXPECT_EQ(unconfined(execute), 0);
-    for (const FilterRole role :
-         {FilterRole::kBroker, FilterRole::kFiles, FilterRole::kVcs, FilterRole::kCommandInit})
+    for (const FilterRole role : {FilterRole::kBroker, FilterRole::kFiles, FilterRole::kVcs, FilterRole::kCommandInit})
         EXPECT_EQ(ended_by(role, execute), SIGSYS) << filter_role_name(role);
 }
 

@@ -107,16 +107,15 @@ TEST_F(SegmentsTest, TwoFoldersOfOneNameGetNumbersAndARealNameIsNeverTakenOver) 
     for (const char* path : {"home/a/app", "home/b/app", "home/c/app", "home/d/app-2"}) temp_.folder(path);
     config_.segments.globs = {"~/?/*"};
     const auto set = found();
-    EXPECT_EQ(listed(set, temp_),
-              (Strings{"app=home/a/app (glob)", "app-3=home/b/app (glob)", "app-4=home/c/app (glob)",
-                       "app-2=home/d/app-2 (glob)"}));
+    EXPECT_EQ(listed(set, temp_), (Strings{"app=home/a/app (glob)", "app-3=home/b/app (glob)",
+                                           "app-4=home/c/app (glob)", "app-2=home/d/app-2 (glob)"}));
     EXPECT_TRUE(any_holds(set.warnings, "named 'app-3', since 'app' is taken"));
 }
 
 TEST_F(SegmentsTest, PlacesWhoseLossUndoesTheCageAreRefused) {
-    for (const char* path : {"/", "/etc", "/etc/ssl", "/usr", "/usr/share", "/proc", "/proc/self", "/sys", "/dev",
-                             "/run", "/var", "/bin", "/lib", "/tmp", "/home", "//etc/../etc/.",
-                             "/proc/self/root/etc"}) {
+    for (const char* path :
+         {"/", "/etc", "/etc/ssl", "/usr", "/usr/share", "/proc", "/proc/self", "/sys", "/dev", "/run", "/var", "/bin",
+          "/lib", "/tmp", "/home", "//etc/../etc/.", "/proc/self/root/etc"}) {
         if (!std::filesystem::exists(path)) continue;
         config_ = Config{};
         config_.segments.paths = {path};
@@ -292,9 +291,26 @@ TEST_F(SegmentsTest, AHostileNameCreatesNothing) {
     temp_.folder("home/root");
     config_.segments.roots = {"~/root"};
     const auto set = found();
-    const Strings hostile = {"", ".", "..", "../x", "/abs", "a/b", "a/", ".git", "-rf", " a", "a ", "a\nb",
-                             std::string("a\0b", 3), "\x1b[2J", "bad\xff", "\xc0\xae\xc0\xae", "\xed\xa0\x80", "a\x7f",
-                             "\xc2\x85", std::string(101, 'a')};
+    const Strings hostile = {"",
+                             ".",
+                             "..",
+                             "../x",
+                             "/abs",
+                             "a/b",
+                             "a/",
+                             ".git",
+                             "-rf",
+                             " a",
+                             "a ",
+                             "a\nb",
+                             std::string("a\0b", 3),
+                             "\x1b[2J",
+                             "bad\xff",
+                             "\xc0\xae\xc0\xae",
+                             "\xed\xa0\x80",
+                             "a\x7f",
+                             "\xc2\x85",
+                             std::string(101, 'a')};
     for (const auto& name : hostile) {
         const auto made = create_segment_folder(set, home_ + "/root", name);
         ASSERT_FALSE(made) << name;

@@ -1,5 +1,5 @@
-#include <gtest/gtest.h>
 #include <fcntl.h>
+#include <gtest/gtest.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -125,7 +125,8 @@ protected:
 
     Diff diff(const std::string& path = "", std::uint64_t max_bytes = 1 << 20) {
         Diff result;
-        const auto answer = answer_diff(repositories_, {path, max_bytes}, [&](std::string_view text) { result.text += text; });
+        const auto answer =
+            answer_diff(repositories_, {path, max_bytes}, [&](std::string_view text) { result.text += text; });
         if (const auto* refused = std::get_if<Refusal>(&answer)) {
             result.failure = refused->failure;
             result.error = refused->error;
@@ -213,39 +214,60 @@ constexpr Scene kScenes[] = {
     {"OnAFolderThatBecameAFile", "start; rm -r dir; echo x >dir"},
     {"OnABinaryFile", "start; printf 'x\\0y' >bin; git add bin; git commit -q -m b; printf 'x\\0z' >bin"},
     {"OnAFileWithoutNewlineAtItsEnd", "start; printf 'last' >>a; git commit -q -a -m x; printf ' word' >>a"},
-    {"OnAFunctionsName", "start; (echo 'int f(int x) {'; seq 1 20; echo '}') >f.c; git add .; git commit -q -m f; sed -i 's/^15$/x/' f.c"},
-    {"OnNamesOfAnyBytes", "start; echo x >\"$(printf 'spa\\nline\\377\\302\\251')\"; git add .; echo y >'\"q\"'; "
-                          "git add .; git commit -q -m n; echo z >>'\"q\"'; echo z >>\"$(printf 'spa\\nline\\377\\302\\251')\""},
+    {"OnAFunctionsName",
+     "start; (echo 'int f(int x) {'; seq 1 20; echo '}') >f.c; git add .; git commit -q -m f; sed -i 's/^15$/x/' f.c"},
+    {"OnNamesOfAnyBytes",
+     "start; echo x >\"$(printf 'spa\\nline\\377\\302\\251')\"; git add .; echo y >'\"q\"'; "
+     "git add .; git commit -q -m n; echo z >>'\"q\"'; echo z >>\"$(printf 'spa\\nline\\377\\302\\251')\""},
     {"OnAnIntentionToAdd", "start; echo x >new; git add -N new"},
-    {"OnAConflict", "start; git checkout -q -b other; echo o >a; git commit -q -a -m o; git checkout -q main; echo m >a; "
-                    "git commit -q -a -m m; git merge -q other >&2 || true"},
-    {"OnEveryKindOfConflict", "start; git checkout -q -b other; git rm -q a; echo o >both; echo o >b; git add .; git commit -q -m o; "
-                              "git checkout -q main; echo m >a; echo m >both; git rm -q b; git add .; git commit -q -m m; "
-                              "git merge -q other >&2 || true"},
+    {"OnAConflict",
+     "start; git checkout -q -b other; echo o >a; git commit -q -a -m o; git checkout -q main; echo m >a; "
+     "git commit -q -a -m m; git merge -q other >&2 || true"},
+    {"OnEveryKindOfConflict",
+     "start; git checkout -q -b other; git rm -q a; echo o >both; echo o >b; git add .; git commit -q -m o; "
+     "git checkout -q main; echo m >a; echo m >both; git rm -q b; git add .; git commit -q -m m; "
+     "git merge -q other >&2 || true"},
     {"BeforeTheFirstCommit", "git init -q -b main .; echo u >u", ".", "main", kEmptyTree},
-    {"OnFilesStagedBeforeTheFirstCommit", "git init -q -b trunk .; echo x >a; git add a; echo y >>a", ".", "trunk", kEmptyTree},
+    {"OnFilesStagedBeforeTheFirstCommit", "git init -q -b trunk .; echo x >a; git add a; echo y >>a", ".", "trunk",
+     kEmptyTree},
     {"OnADetachedHead", "start; git checkout -q --detach; echo x >>a", ".", ""},
     {"OnABranchWithSlashes", "start; git checkout -q -b feature/x/y", ".", "feature/x/y"},
     {"InASubfoldersRepository", "mkdir sub; cd sub; start; echo x >>a", "sub"},
-    {"InALinkedWorktree", "mkdir one; cd one; start; git worktree add -q -b side ../two; cd ../two; echo x >>a; echo y >new; git add new", "two", "side"},
-    {"OnACleanSubmodule", "mkdir lib; (cd lib; start); start; git -c protocol.file.allow=always submodule --quiet add ../segment/lib m; git commit -q -m m"},
-    {"OnASubmoduleWithAnotherCommit", "mkdir lib; (cd lib; start); start; git -c protocol.file.allow=always submodule --quiet add ../segment/lib m; "
-                                      "git commit -q -m m; cd m; git commit -q --allow-empty -m n"},
-    {"OnAModifiedSubmodule", "mkdir lib; (cd lib; start); start; git -c protocol.file.allow=always submodule --quiet add ../segment/lib m; git commit -q -m m; "
-                             "echo x >>m/a"},
-    {"InASubmodule", "mkdir lib; (cd lib; start); start; git -c protocol.file.allow=always submodule --quiet add ../segment/lib m; git commit -q -m m; "
-                     "echo x >>m/a; echo u >m/u", "m"},
+    {"InALinkedWorktree",
+     "mkdir one; cd one; start; git worktree add -q -b side ../two; cd ../two; echo x >>a; echo y >new; git add new",
+     "two", "side"},
+    {"OnACleanSubmodule",
+     "mkdir lib; (cd lib; start); start; git -c protocol.file.allow=always submodule --quiet add ../segment/lib m; git "
+     "commit -q -m m"},
+    {"OnASubmoduleWithAnotherCommit",
+     "mkdir lib; (cd lib; start); start; git -c protocol.file.allow=always submodule --quiet add ../segment/lib m; "
+     "git commit -q -m m; cd m; git commit -q --allow-empty -m n"},
+    {"OnAModifiedSubmodule",
+     "mkdir lib; (cd lib; start); start; git -c protocol.file.allow=always submodule --quiet add ../segment/lib m; git "
+     "commit -q -m m; "
+     "echo x >>m/a"},
+    {"InASubmodule",
+     "mkdir lib; (cd lib; start); start; git -c protocol.file.allow=always submodule --quiet add ../segment/lib m; git "
+     "commit -q -m m; "
+     "echo x >>m/a; echo u >m/u",
+     "m"},
     {"OnANestedRepository", "start; mkdir nested; cd nested; start"},
-    {"WithLineEndingsConverted", "start; git config core.autocrlf true; rm a b; git checkout -q .; printf 'x\\r\\n' >>a"},
-    {"WithLineEndingsByAttribute", "start; echo 'a text eol=crlf' >.gitattributes; git add .; git commit -q -m x; rm a; git checkout -q a; printf 'x\\r\\n' >>a"},
+    {"WithLineEndingsConverted",
+     "start; git config core.autocrlf true; rm a b; git checkout -q .; printf 'x\\r\\n' >>a"},
+    {"WithLineEndingsByAttribute",
+     "start; echo 'a text eol=crlf' >.gitattributes; git add .; git commit -q -m x; rm a; git checkout -q a; printf "
+     "'x\\r\\n' >>a"},
     {"WithPackedObjectsAndRefs", "start; git gc -q; echo x >>a"},
     {"WithTheModeBitIgnored", "start; git config core.fileMode false; chmod +x a; echo x >>b"},
     {"WithAnEmptyGitFolderOnTheWay", "start; mkdir dir/.git; echo x >>a", "dir"},
     {"WithASparseCheckout", "start; git sparse-checkout set --cone dir; echo x >>dir/c"},
     {"WithAGitFolderThatIsALink", "start; mv .git real; ln -s real .git; echo x >>a"},
-    {"WithASettingOfAnUnknownHome", "start; git config core.excludesFile '~/none'; git config include.path '~/none'; echo x >>b"},
-    {"WithAPartialClone", "mkdir one; cd one; start; git config uploadpack.allowFilter true; cd ..; "
-                          "git clone -q --filter=blob:none file://$PWD/one two 2>&1; cd two; echo x >>b", "two"},
+    {"WithASettingOfAnUnknownHome",
+     "start; git config core.excludesFile '~/none'; git config include.path '~/none'; echo x >>b"},
+    {"WithAPartialClone",
+     "mkdir one; cd one; start; git config uploadpack.allowFilter true; cd ..; "
+     "git clone -q --filter=blob:none file://$PWD/one two 2>&1; cd two; echo x >>b",
+     "two"},
 };
 
 TEST_P(VcsAgreesWithGit, InStatusAndDiff) {
@@ -284,7 +306,8 @@ TEST_F(VcsTest, TheSearchEndsAtTheSegmentsEdge) {
 
 TEST_F(VcsTest, AFileALinkAndASubfolderLeadToTheirRepository) {
     run("mkdir one two; (cd one; start; echo x >>a); ln -s ../one/dir two/link; ln -s two/link again");
-    for (const char* path : {"one", "one/", "./one/.", "one/dir", "one/dir/c", "one/a", "two/link", "again", "again/c", "two/../one"})
+    for (const char* path :
+         {"one", "one/", "./one/.", "one/dir", "one/dir/c", "one/a", "two/link", "again", "again/c", "two/../one"})
         EXPECT_EQ(status(path).files, Strings{"modified a"}) << path;
 }
 
@@ -351,7 +374,8 @@ TEST_F(VcsTest, AConflictThatWasDiffedIsStillAConflict) {
 
 TEST_F(VcsTest, NothingIsWrittenToTheRepository) {
     run("start; echo x >>a; echo y >new; git add new; touch b");
-    const std::string list = "find . -path ./.git/index -prune -o -type f -printf '%p %T@ %s\\n' | sort; cksum .git/index";
+    const std::string list =
+        "find . -path ./.git/index -prune -o -type f -printf '%p %T@ %s\\n' | sort; cksum .git/index";
     const auto before = run(list);
     status();
     diff();
@@ -380,8 +404,10 @@ constexpr const char* kTraps =
     "for c in core.fsmonitor diff.external core.sshCommand core.pager gpg.program credential.helper core.editor "
     "filter.x.clean filter.x.smudge filter.x.process diff.x.command diff.x.textconv merge.x.driver core.gitProxy "
     "core.alternateRefsCommand; do git config $c \"$t\"; done; git config core.hooksPath \"$PWD/../hooks\"; "
-    "mkdir ../hooks; for h in fsmonitor-watchman post-index-change post-checkout reference-transaction; do cp $t ../hooks/$h; "
-    "cp $t .git/hooks/$h; done; printf '[core]\\n\\tfsmonitor = %s\\n' \"$t\" >.git/more; git config include.path more; "
+    "mkdir ../hooks; for h in fsmonitor-watchman post-index-change post-checkout reference-transaction; do cp $t "
+    "../hooks/$h; "
+    "cp $t .git/hooks/$h; done; printf '[core]\\n\\tfsmonitor = %s\\n' \"$t\" >.git/more; git config include.path "
+    "more; "
     "echo '* filter=x diff=x merge=x' >.gitattributes; rm -f ../ran; sleep 0.01; touch b; echo x >>a; echo y >>dir/c;";
 
 TEST_F(VcsTest, NothingThatARepositoryPlantsIsRun) {
@@ -401,10 +427,12 @@ TEST_F(VcsTest, NothingThatARepositoryPlantsIsRun) {
 
 TEST_F(VcsTest, TheEnvironmentHasNoSay) {
     run("start; echo x >>a");
-    EXPECT_EQ(shell(temp_.folder("other"), "git init -q -b wrong .; git config --file cfg core.fileMode false").code, 0);
+    EXPECT_EQ(shell(temp_.folder("other"), "git init -q -b wrong .; git config --file cfg core.fileMode false").code,
+              0);
     const std::pair<const char*, std::string> planted[] = {
-        {"GIT_DIR", temp_ / "other/.git"}, {"GIT_WORK_TREE", temp_ / "other"}, {"GIT_INDEX_FILE", temp_ / "other/i"},
-        {"GIT_CONFIG_GLOBAL", temp_ / "other/cfg"}, {"GIT_OBJECT_DIRECTORY", temp_ / "other"}, {"GIT_NAMESPACE", "n"}};
+        {"GIT_DIR", temp_ / "other/.git"},         {"GIT_WORK_TREE", temp_ / "other"},
+        {"GIT_INDEX_FILE", temp_ / "other/i"},     {"GIT_CONFIG_GLOBAL", temp_ / "other/cfg"},
+        {"GIT_OBJECT_DIRECTORY", temp_ / "other"}, {"GIT_NAMESPACE", "n"}};
     for (const auto& [name, value] : planted) ::setenv(name, value.c_str(), 1);
     const auto result = status();
     for (const auto& [name, value] : planted) ::unsetenv(name);
@@ -476,7 +504,8 @@ TEST_F(VcsTest, FifosInTheWorkTreeAreSkipped) {
 }
 
 TEST_F(VcsTest, APathLongerThanAnyFilesIsRefused) {
-    run("start; printf '100644 %s\\t%s\\n' $(git rev-parse HEAD:a) $(head -c 5000 /dev/zero | tr '\\0' n) | git update-index --index-info");
+    run("start; printf '100644 %s\\t%s\\n' $(git rev-parse HEAD:a) $(head -c 5000 /dev/zero | tr '\\0' n) | git "
+        "update-index --index-info");
     const auto result = status();
     EXPECT_NE(result.failure, Failure::kNone);
     EXPECT_LT(result.error.size(), 20'000u);

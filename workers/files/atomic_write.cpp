@@ -24,15 +24,17 @@ Result<AtomicWrite> AtomicWrite::begin(int segment, const std::string& path, boo
     write.path_ = path;
     TRY_ASSIGN(write.place_, place_beneath(segment, path, create_parents));
     mode_t mode = 0666;
-    struct stat about{};
-    const bool exists = ::fstatat(write.place_.folder.get(), write.place_.name.c_str(), &about, AT_SYMLINK_NOFOLLOW) == 0;
+    struct stat about {};
+    const bool exists =
+        ::fstatat(write.place_.folder.get(), write.place_.name.c_str(), &about, AT_SYMLINK_NOFOLLOW) == 0;
     if (exists) {
         if (S_ISDIR(about.st_mode)) return Error{EISDIR, "'" + path + "'"};
         if (!S_ISREG(about.st_mode)) return Error{EPERM, "'" + path + "' is no regular file"};
         mode = about.st_mode & 07777;
     }
     const std::string name = temporary_name();
-    TRY_ASSIGN(write.file_, open_beneath(write.place_.folder.get(), name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0666));
+    TRY_ASSIGN(write.file_,
+               open_beneath(write.place_.folder.get(), name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0666));
     write.temporary_ = name;
     if (exists && ::fchmod(write.file_.get(), mode) != 0) return errno_error("fchmod '" + path + "'");
     return write;

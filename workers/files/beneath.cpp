@@ -44,8 +44,11 @@ Result<UniqueFd> open_beneath(int folder, const std::string& path, int flags, mo
     how.mode = (flags & O_CREAT) != 0 ? mode : 0;
     how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
     long fd = -1;
-    // EAGAIN: something was renamed while the kernel looked at a "..", and it could not be sure; it asks us to try again.
-    for (int tries = 0; tries < 128 && (fd = ::syscall(SYS_openat2, folder, path.c_str(), &how, sizeof how)) < 0 && errno == EAGAIN; ++tries) {
+    // EAGAIN: something was renamed while the kernel looked at a "..", and it could not be sure; it asks us to try
+    // again.
+    for (int tries = 0;
+         tries < 128 && (fd = ::syscall(SYS_openat2, folder, path.c_str(), &how, sizeof how)) < 0 && errno == EAGAIN;
+         ++tries) {
     }
     if (fd < 0) return errno_error("openat2 '" + path + "'");
     return UniqueFd(static_cast<int>(fd));

@@ -32,7 +32,7 @@ Answer Files::read(ServiceChannel& channel, const ipc::ReadFile& request) {
     // O_NONBLOCK, so that a FIFO is opened at once and then refused as what it is.
     auto file = open_beneath(segment_.get(), request.path, O_RDONLY | O_NONBLOCK | O_NOCTTY);
     if (!file) return refusal(file.error());
-    struct stat about{};
+    struct stat about {};
     if (::fstat(file->get(), &about) != 0) return refusal(errno_error("fstat '" + request.path + "'"));
     if (S_ISDIR(about.st_mode)) return Refusal{ipc::Failure::kIsFolder, "'" + request.path + "' is a folder"};
     if (!S_ISREG(about.st_mode)) return Refusal{ipc::Failure::kNotRegular, "'" + request.path + "' is no regular file"};
@@ -45,7 +45,8 @@ Answer Files::read(ServiceChannel& channel, const ipc::ReadFile& request) {
         if (length == 0) return Ok{};
         total += static_cast<std::uint64_t>(length);
         if (total > request.max_bytes)
-            return Refusal{ipc::Failure::kTooLarge, "'" + request.path + "' is larger than " + std::to_string(request.max_bytes) +
+            return Refusal{ipc::Failure::kTooLarge, "'" + request.path + "' is larger than " +
+                                                        std::to_string(request.max_bytes) +
                                                         " bytes (limits.read_bytes)"};
         channel.write({buffer, static_cast<std::size_t>(length)});
     }
@@ -83,12 +84,14 @@ Answer Files::list(ServiceChannel& channel, const ipc::ListFolder& request) {
         if (entry == nullptr) return Ok{};
         const std::string name = entry->d_name;
         if (name == "." || name == "..") continue;
-        struct stat about{};
+        struct stat about {};
         if (::fstatat(descriptor, name.c_str(), &about, AT_SYMLINK_NOFOLLOW) != 0) continue;  // gone since
         if (++count > request.max_entries)
-            return Refusal{ipc::Failure::kTooLarge, "'" + request.path + "' has more than " + std::to_string(request.max_entries) +
+            return Refusal{ipc::Failure::kTooLarge, "'" + request.path + "' has more than " +
+                                                        std::to_string(request.max_entries) +
                                                         " entries (limits.list_entries)"};
-        channel.write_record(ipc::FolderEntry{name, S_ISDIR(about.st_mode), static_cast<std::uint64_t>(about.st_size), about.st_mtime});
+        channel.write_record(
+            ipc::FolderEntry{name, S_ISDIR(about.st_mode), static_cast<std::uint64_t>(about.st_size), about.st_mtime});
     }
 }
 

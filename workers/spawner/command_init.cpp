@@ -35,8 +35,12 @@ public:
     CommandInit(UniqueFd control, ipc::LogWriter log, pid_t command, UniqueFd output, UniqueFd errors, UniqueFd failure,
                 UniqueFd signals)
         : control_(std::move(control), ipc::Role::kCommand, ipc::Role::kBroker, ipc::Phase::kOpen),
-          log_(std::move(log)), command_(command), output_(std::move(output)), errors_(std::move(errors)),
-          failure_(std::move(failure)), signals_(std::move(signals)) {}
+          log_(std::move(log)),
+          command_(command),
+          output_(std::move(output)),
+          errors_(std::move(errors)),
+          failure_(std::move(failure)),
+          signals_(std::move(signals)) {}
 
     // Until the command has ended and its output is in the log, or the broker has gone.
     void run() {
@@ -149,8 +153,8 @@ T or_give_up(Result<T> result) {
 void run_command_init(UniqueFd start, UniqueFd control, ipc::LogWriter log, bool landlock) {
     // Nothing of the spawner's stays open here but what the command needs to start: its segment and its ruleset.
     constexpr int kStart = 3, kControl = 5;
-    std::vector<InheritedFd> kept = {{start.release(), kStart}, {ipc::kSpawnerSegmentFd, ipc::kSpawnerSegmentFd},
-                                     {control.release(), kControl}};
+    std::vector<InheritedFd> kept = {
+        {start.release(), kStart}, {ipc::kSpawnerSegmentFd, ipc::kSpawnerSegmentFd}, {control.release(), kControl}};
     if (landlock) kept.push_back({ipc::kSpawnerCommandRulesetFd, ipc::kSpawnerCommandRulesetFd});
     or_give_up(inherit_only(kept));
     start.reset(kStart);
@@ -166,12 +170,17 @@ void run_command_init(UniqueFd start, UniqueFd control, ipc::LogWriter log, bool
     const pid_t command = ::fork();
     if (!signals || command < 0) give_up(errno_error("fork"));
     if (command == 0)
-        run_command({std::move(start), std::move(output.write), std::move(errors.write), std::move(failure.write)}, landlock);
+        run_command({std::move(start), std::move(output.write), std::move(errors.write), std::move(failure.write)},
+                    landlock);
     start.reset();
     output.write.reset();
     errors.write.reset();
     failure.write.reset();
-    or_give_up(inherit_only(std::vector<InheritedFd>{{control.release(), 3}, {output.read.release(), 4}, {errors.read.release(), 5}, {failure.read.release(), 6}, {signals.release(), 7}}));
+    or_give_up(inherit_only(std::vector<InheritedFd>{{control.release(), 3},
+                                                     {output.read.release(), 4},
+                                                     {errors.read.release(), 5},
+                                                     {failure.read.release(), 6},
+                                                     {signals.release(), 7}}));
     control.reset(3);
     output.read.reset(4);
     errors.read.reset(5);

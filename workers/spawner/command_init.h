@@ -1,5 +1,6 @@
 // The init of one command's pid namespace: reaps, moves the command's output into the log, and when the command ends
-// ends whatever it left behind. It holds no capability and no file; its filter allows it little more than read and kill.
+// ends whatever it left behind. It holds no capability and no file; its filter allows it little more than read and
+// kill.
 #pragma once
 
 #include "base/unique_fd.h"

@@ -13,7 +13,7 @@ namespace toren::spawner {
 
 struct Slot {
     ChildProcess init;
-    UniqueFd start;    // the broker's ends
+    UniqueFd start;  // the broker's ends
     UniqueFd control;
     UniqueFd log;
 };

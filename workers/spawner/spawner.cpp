@@ -13,7 +13,9 @@
 namespace toren::spawner {
 
 Spawner::Spawner(CellSettings settings, UniqueFd signals)
-    : settings_(std::move(settings)), signals_(std::move(signals)), null_(::open("/dev/null", O_RDWR | O_CLOEXEC)),
+    : settings_(std::move(settings)),
+      signals_(std::move(signals)),
+      null_(::open("/dev/null", O_RDWR | O_CLOEXEC)),
       supervisor_(UniqueFd(ipc::kSpawnerSupervisorFd), ipc::Role::kSpawner, ipc::Role::kSupervisor,
                   ipc::Phase::kGreeting) {}
 
@@ -34,7 +36,8 @@ bool Spawner::attach_broker() {
     if (supervisor_.receive(packet) != ipc::Received::kPacket || !packet.as<ipc::AttachBroker>()) return false;
     slots_.clear();  // what the last broker held has ended with it, but for slots that it never used
     if (!ipc::set_nonblocking(packet.descriptors[0].get())) return false;
-    broker_ = ipc::Channel(std::move(packet.descriptors[0]), ipc::Role::kSpawner, ipc::Role::kBroker, ipc::Phase::kOpen);
+    broker_ =
+        ipc::Channel(std::move(packet.descriptors[0]), ipc::Role::kSpawner, ipc::Role::kBroker, ipc::Phase::kOpen);
     return true;
 }
 
@@ -102,7 +105,8 @@ void Spawner::drop_broker(const std::string& why) {
 template <typename T>
 void Spawner::answer(const T& message, std::initializer_list<int> descriptors) {
     // A broker that does not read its answers is dropped; this process never waits for it.
-    if (auto sent = broker_.send(message, {descriptors.begin(), descriptors.size()}); !sent) drop_broker(sent.error().text());
+    if (auto sent = broker_.send(message, {descriptors.begin(), descriptors.size()}); !sent)
+        drop_broker(sent.error().text());
 }
 
 }  // namespace toren::spawner

@@ -31,7 +31,7 @@ Result<UniqueFd> open_path(int folder, const std::string& path, int flags) {
 }
 
 Result<struct stat> stat_of(int fd, const std::string& path) {
-    struct stat about{};
+    struct stat about {};
     if (::fstat(fd, &about) != 0) return errno_error("fstat '" + path + "'");
     return about;
 }
@@ -93,7 +93,7 @@ Result<std::vector<Level>> walk_down(int segment, const std::string& path) {
 }
 
 bool has_folder(int folder, const char* name) {
-    struct stat about{};
+    struct stat about {};
     return ::fstatat(folder, name, &about, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(about.st_mode);
 }
 
@@ -107,8 +107,9 @@ Result<UniqueFd> open_dot_git(int segment, const std::string& folder) {
     TRY_ASSIGN(const auto about, stat_of(dot_git->get(), path));
     if (S_ISREG(about.st_mode)) return std::move(*dot_git);
     // A HEAD that is a link is of git's oldest repositories. A FIFO would hold libgit2 up until it is killed.
-    struct stat head{};
-    if (!S_ISDIR(about.st_mode) || ::fstatat(dot_git->get(), "HEAD", &head, AT_SYMLINK_NOFOLLOW) != 0) return UniqueFd();
+    struct stat head {};
+    if (!S_ISDIR(about.st_mode) || ::fstatat(dot_git->get(), "HEAD", &head, AT_SYMLINK_NOFOLLOW) != 0)
+        return UniqueFd();
     if (!S_ISREG(head.st_mode) && !S_ISLNK(head.st_mode)) return UniqueFd();
     return std::move(*dot_git);
 }

@@ -22,8 +22,8 @@ Result<> prepare_libgit2() {
     if (failed(git_libgit2_init())) return error("git_libgit2_init: " + git_refusal(-1, "").error);
     // The repository's own configuration is the only one: the operator's is not of this cell, and what an unset
     // HOME or a system folder would lead to is not the segment's.
-    for (const auto level : {GIT_CONFIG_LEVEL_PROGRAMDATA, GIT_CONFIG_LEVEL_SYSTEM, GIT_CONFIG_LEVEL_XDG,
-                             GIT_CONFIG_LEVEL_GLOBAL})
+    for (const auto level :
+         {GIT_CONFIG_LEVEL_PROGRAMDATA, GIT_CONFIG_LEVEL_SYSTEM, GIT_CONFIG_LEVEL_XDG, GIT_CONFIG_LEVEL_GLOBAL})
         if (failed(git_libgit2_opts(GIT_OPT_SET_SEARCH_PATH, static_cast<int>(level), "")))
             return error("git_libgit2_opts: no search path");
     // Git refuses another owner's repository because its configuration could run programs. Here none can, and the

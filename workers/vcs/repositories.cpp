@@ -13,7 +13,7 @@ Identity identity_of(const struct stat& about) {
 
 // libgit2 keeps some settings for as long as a repository is open (core.autocrlf, core.fileMode …).
 Identity configuration_of(git_repository* git) {
-    struct stat about{};
+    struct stat about {};
     const std::string path = std::string(git_repository_commondir(git)) + "config";
     return ::stat(path.c_str(), &about) == 0 ? identity_of(about) : Identity{};
 }
@@ -22,8 +22,8 @@ Identity configuration_of(git_repository* git) {
 
 bool Identity::operator==(const Identity& other) const {
     const auto all = [](const Identity& one) {
-        return std::tie(one.device, one.inode, one.size, one.modified.tv_sec, one.modified.tv_nsec,
-                        one.changed.tv_sec, one.changed.tv_nsec);
+        return std::tie(one.device, one.inode, one.size, one.modified.tv_sec, one.modified.tv_nsec, one.changed.tv_sec,
+                        one.changed.tv_nsec);
     };
     return all(*this) == all(other);
 }
@@ -36,9 +36,10 @@ std::variant<Repository, Refusal> Repositories::find(const std::string& path) {
     const std::string shown = found->folder.empty() ? "." : found->folder;
     if (!found->dot_git)
         return Refusal{ipc::Failure::kUnsupported,
-                       "'" + shown + "': a Jujutsu repository without a colocated Git one needs the jj command, which "
-                                     "this version does not run yet"};
-    struct stat about{};
+                       "'" + shown +
+                           "': a Jujutsu repository without a colocated Git one needs the jj command, which "
+                           "this version does not run yet"};
+    struct stat about {};
     if (::fstat(found->dot_git.get(), &about) != 0) return workers::refusal(errno_error("fstat '" + shown + "/.git'"));
     const Identity identity = identity_of(about);
     if (open_ && (open_->folder != found->folder || open_->identity != identity ||

@@ -27,7 +27,8 @@ constexpr StateRow kStates[] = {
 // The branch that HEAD names, born or not; "" where it is detached.
 std::variant<std::string, Refusal> branch_of(git_repository* git) {
     Owned<git_reference> head;
-    if (const int code = git_reference_lookup(head.out(), git, "HEAD"); code != 0) return git_refusal(code, "read HEAD");
+    if (const int code = git_reference_lookup(head.out(), git, "HEAD"); code != 0)
+        return git_refusal(code, "read HEAD");
     const char* target = git_reference_symbolic_target(head.get());
     if (target == nullptr) return std::string();
     std::string branch = target;
@@ -132,7 +133,8 @@ Answer answer_status(Repositories& repositories, const ipc::VcsStatus& request, 
     Lister lister(repository.git, sink);
     for (std::size_t i = 0, count = git_status_list_entrycount(list.get()); i < count; ++i)
         if (!lister.add(*git_status_byindex(list.get(), i)))
-            return Refusal{ipc::Failure::kUnsupported, what + ": a path is longer than " + std::to_string(PATH_MAX) + " bytes"};
+            return Refusal{ipc::Failure::kUnsupported,
+                           what + ": a path is longer than " + std::to_string(PATH_MAX) + " bytes"};
     return Ok{};
 }
 

@@ -75,16 +75,6 @@ describe('before Auth', () => {
     await wire.close();
   });
 
-  test('a wrong token on an authenticated socket takes its rights away', async () => {
-    const wire = await daemon().open();
-    wire.send({ type: 'Auth', token: '0'.repeat(64) });
-    await wire.takeType('AuthFailure');
-    wire.send({ type: 'FileRead', requestId: 'r', path: daemon().path('Alpha/file.txt') });
-    const answer = await wire.take('an answer', (m) => m.requestId === 'r');
-    assert.equal(answer.type, 'Error');
-    await wire.close();
-  });
-
   test('the upgrade needs no token, and a path beside /ws is none', async () => {
     await (await daemon().wire()).close();
     const key = randomBytes(16).toString('base64');
