@@ -41,7 +41,7 @@ bool Cell::take_packet(ipc::Packet& packet) {
     }
     if (const auto ended = packet.as<ipc::ChildEnded>()) {
         const std::string how = describe({ended->exit_code, ended->signal});
-        if (ended->slot == 0) workers_[static_cast<int>(ended->service)].ended.set(how);
+        if (ended->slot == 0) service_ended(workers_[static_cast<int>(ended->service)], how);
         else std::erase_if(ready_, [&](const auto& command) { return command->slot() == ended->slot; });
         return true;
     }
@@ -102,6 +102,12 @@ std::size_t Cell::running_commands() const {
 
 // --- services
 
+void Cell::service_ended(Worker& worker, const std::string& how) {
+    worker.ended.set(how);
+    // Nobody waits for it: the next request starts another, and its client never hears of this one.
+    if (!worker.talking && worker.channel) worker.channel->close();
+}
+
 Task<Result<std::shared_ptr<AsyncChannel>>> Cell::worker_channel(ipc::Service service) {
     Worker& worker = workers_[static_cast<int>(service)];
     if (worker.channel && worker.channel->open()) co_return worker.channel;
@@ -134,7 +140,9 @@ Task<ServiceAnswer> Cell::ask(ServiceRequest request) {
     }
     ServiceAnswer answer;
     if (channel) {
+        worker.talking = true;
         answer = co_await converse(*channel, request);
+        worker.talking = false;
         if (answer.trouble == ServiceAnswer::Trouble::kWorkerDied) {
             // The spawner tells how a moment after the channel has ended.
             const Timer limit(kReasonTime, [ended = worker.ended] { ended.set("ended"); });

@@ -56,12 +56,14 @@ private:
     struct Worker {
         std::shared_ptr<AsyncChannel> channel;
         std::vector<Promise<Result<int>>> starting;
+        bool talking = false;
         Promise<std::string> ended;  // how the one that runs ends
         Turns turns;
     };
     bool take_packet(ipc::Packet& packet);
     void take_new_slot(const ipc::Slot& slot, ipc::Packet& packet);
     void prepare_slot();
+    void service_ended(Worker& worker, const std::string& how);
     Task<Result<std::shared_ptr<AsyncChannel>>> worker_channel(ipc::Service service);
     // After the request was sent: its content, then the answer.
     Task<ServiceAnswer> converse(std::shared_ptr<AsyncChannel> channel, const ServiceRequest& request);

@@ -10,10 +10,12 @@
 #include <boost/beast/websocket/rfc6455.hpp>
 #include <chrono>
 
+#include "broker/client_stream.h"
 #include "broker/loop_asio.h"
 #include "broker/operations.h"
 #include "broker/origin.h"
 #include "broker/routes.h"
+#include "broker/text.h"
 #include "broker/websocket.h"
 
 namespace toren::broker {
@@ -28,7 +30,6 @@ constexpr std::uint32_t kHeaderBytes = 16 * 1024;
 constexpr auto kHeaderTime = 15s;  // for the header to arrive, and for an idle connection to stay
 constexpr auto kBodyTime = 60s;
 constexpr auto kWriteTime = 60s;
-constexpr auto kLingerTime = 2s;
 
 class Connection {
 public:
@@ -108,6 +109,7 @@ private:
 
     std::optional<Problem> judge_source(const Parser::value_type& request) {
         const auto host = view(request[http::field::host]);
+        if (request.count(http::field::host) != 1) return Problem{400, "malformed_http", "one Host header is expected"};
         if (!host_allowed(host, broker_.settings))
             return Problem{403, "host_not_allowed",
                            "the Host header names neither this machine nor one of server.allowed_hosts"};
@@ -125,7 +127,8 @@ private:
         constexpr std::string_view kBearer = "Bearer ";
         const auto header = view(request[http::field::authorization]);
         if (header.empty()) return !broker_.settings.require_auth;
-        return header.starts_with(kBearer) && broker_.auth.check_token(header.substr(kBearer.size()));
+        return same_without_case(header.substr(0, kBearer.size()), kBearer) &&
+               broker_.auth.check_token(header.substr(kBearer.size()));
     }
 
     // Nothing for a client that left or timed out; one that does not speak HTTP hears that.
@@ -152,7 +155,7 @@ private:
     Task<bool> refuse(Problem problem) {
         auto response = problem_response(problem);
         co_await answer(std::move(response), false);
-        co_await linger();
+        co_await stream_.linger();
         co_return false;
     }
 
@@ -189,21 +192,8 @@ private:
         co_return !written.error && keep_alive;
     }
 
-    // Closing with unread input would make the kernel reset the connection and the answer could be lost: what still
-    // comes is read for a moment and thrown away.
-    Task<Done> linger() {
-        beast::error_code ignored;
-        stream_.socket().shutdown(asio::socket_base::shutdown_send, ignored);
-        stream_.expires_after(kLingerTime);
-        char waste[16 * 1024];
-        while (true) {
-            const auto read = co_await Io([&](auto done) { stream_.async_read_some(asio::buffer(waste), done); });
-            if (read.error) co_return Done{};
-        }
-    }
-
     Broker& broker_;
-    beast::tcp_stream stream_;
+    ClientStream stream_;
     beast::flat_buffer buffer_;
     std::string origin_;
     std::string allow_;

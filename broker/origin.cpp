@@ -5,15 +5,10 @@
 #include <algorithm>
 #include <string>
 
+#include "broker/text.h"
+
 namespace toren::broker {
 namespace {
-
-std::string lower(std::string_view text) {
-    std::string out(text);
-    std::transform(out.begin(), out.end(), out.begin(),
-                   [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-    return out;
-}
 
 // The name or address in a Host header, without port and brackets.
 std::string host_name(std::string_view host) {

@@ -5,6 +5,7 @@
 #include "broker/json_input.h"
 #include "broker/json_text.h"
 #include "broker/operations.h"
+#include "broker/text.h"
 
 namespace toren::broker {
 namespace {
@@ -165,6 +166,13 @@ constexpr Route kRoutes[] = {
 };
 // clang-format on
 
+// "application/json", with or without parameters, in any case.
+bool is_json(std::string_view content_type) {
+    content_type = content_type.substr(0, content_type.find(';'));
+    while (content_type.ends_with(' ')) content_type.remove_suffix(1);
+    return same_without_case(content_type, "application/json");
+}
+
 }  // namespace
 
 std::span<const Route> routes() { return kRoutes; }
@@ -186,8 +194,7 @@ Response problem_response(const Problem& problem) {
 Task<Response> serve_route(Broker& broker, const Route& route, std::string content_type, std::string body) {
     json input = json::object();
     if (route.takes_json) {
-        const auto type = content_type.substr(0, content_type.find(';'));
-        if (type != "application/json")
+        if (!is_json(content_type))
             co_return problem_response({415, "unsupported_media_type", "the body must be application/json"});
         auto parsed = parse_object(body);
         if (auto* problem = std::get_if<Problem>(&parsed)) co_return problem_response(*problem);

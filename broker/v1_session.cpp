@@ -107,12 +107,12 @@ void V1Session::receive(std::string_view text) {
     if (const auto id = body->find("requestId"); id != body->end() && !id->is_null()) {
         if (id->is_string() || id->is_number()) request_id = id->dump();
         if (request_id.empty() || request_id.size() > kLongestRequestId)
-            return send_error("", {422, "invalid_field",
-                                   "Invalid request: requestId: a string or number of at most 256 bytes is expected"});
+            return send_error("",
+                              {422, "invalid_field", "requestId: a string or number of at most 256 bytes is expected"});
     }
     const auto type = body->find("type");
     if (type == body->end() || !type->is_string())
-        return send_error(request_id, {422, "invalid_field", "Invalid request: type: a string is expected"});
+        return send_error(request_id, {422, "invalid_field", "type: a string is expected"});
     for (const Request& row : kRequests) {
         if (*type != row.type) continue;
         if (row.needs_auth && !identity_) {
@@ -143,7 +143,13 @@ Task<Done> V1Session::serve(const Request& row, std::string request_id, std::sha
 void V1Session::leave() {
     left_ = true;
     for (Running& running : running_) running.command->abandon();
-    if (registered_) broker_.ancillaries.remove(this);
+    forget_identity();
+}
+
+void V1Session::forget_identity() {
+    identity_.reset();
+    segment_.reset();
+    broker_.ancillaries.remove(this);
 }
 
 // --- Auth
@@ -159,7 +165,10 @@ Task<Done> V1Session::authenticate(std::string request_id, std::shared_ptr<json>
     if (fields.problem()) co_return fail("Invalid request: " + fields.problem()->detail), Done{};
     auto identity = broker_.auth.check_token(token);
     if (!identity && !broker_.settings.require_auth) identity = Identity{"local"};
-    if (!identity) co_return fail("Invalid token"), Done{};
+    if (!identity) {
+        forget_identity();
+        co_return fail("Invalid token"), Done{};
+    }
     json success = {{"type", "AuthSuccess"}, {"session_id", identity->session_id}};
     std::optional<Location> place;
     if (segment) {
@@ -183,7 +192,6 @@ Task<Done> V1Session::authenticate(std::string request_id, std::shared_ptr<json>
         if (holder)
             co_return fail("Segment/Workspace " + place->segment + " is already in use by ancillary " + *holder),
                 Done{};
-        registered_ = true;
     }
     identity_ = std::move(identity);
     segment_ = place ? std::optional(place->segment) : std::nullopt;
@@ -352,7 +360,9 @@ void V1Session::reject_command(const std::string& request_id, const Problem& pro
 }
 
 void V1Session::send_error(const std::string& request_id, const Problem& problem) {
-    send(request_id, {{"type", "Error"}, {"message", problem.detail}, {"code", problem.code}});
+    // What the original daemon says before whatever is wrong with a request.
+    const std::string prefix = problem.status == 422 ? "Invalid request: " : "";
+    send(request_id, {{"type", "Error"}, {"message", prefix + problem.detail}, {"code", problem.code}});
 }
 
 void V1Session::send(const std::string& request_id, json message) {

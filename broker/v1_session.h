@@ -48,6 +48,7 @@ private:
     Task<Done> status(std::string request_id, std::shared_ptr<nlohmann::json> body);
     Task<Done> cancel(std::string request_id, std::shared_ptr<nlohmann::json> body);
 
+    void forget_identity();
     Task<Outcome<Location>> locate_command(std::optional<std::string> cwd);
     Task<Outcome<std::shared_ptr<Command>>> start_command(Location place, std::shared_ptr<ipc::Start> start);
     Task<Done> follow(std::list<Running>::iterator running, std::string name);
@@ -60,7 +61,6 @@ private:
     Wire wire_;
     std::optional<Identity> identity_;
     std::optional<std::string> segment_;
-    bool registered_ = false;
     bool left_ = false;
     std::size_t pending_ = 0;
     Turns in_order_;

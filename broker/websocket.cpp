@@ -21,7 +21,7 @@ constexpr std::size_t kHighWater = 256 * 1024;
 
 class WebSocket : public std::enable_shared_from_this<WebSocket> {
 public:
-    WebSocket(Broker& broker, beast::tcp_stream stream) : broker_(broker), stream_(std::move(stream)) {
+    WebSocket(Broker& broker, ClientStream stream) : broker_(broker), stream_(std::move(stream)) {
         ++broker_.connections;
         stream_.set_option(websocket::stream_base::timeout::suggested(beast::role_type::server));
         stream_.read_message_max(broker_.settings.message_bytes);
@@ -110,7 +110,7 @@ private:
     }
 
     Broker& broker_;
-    websocket::stream<beast::tcp_stream> stream_;
+    websocket::stream<ClientStream> stream_;
     std::deque<std::string> waiting_;
     std::size_t waiting_bytes_ = 0;
     bool writing_ = false;
@@ -120,7 +120,7 @@ private:
 
 }  // namespace
 
-void serve_websocket(Broker& broker, beast::tcp_stream stream, beast::http::request<beast::http::string_body> request) {
+void serve_websocket(Broker& broker, ClientStream stream, beast::http::request<beast::http::string_body> request) {
     spawn(std::make_shared<WebSocket>(broker, std::move(stream))->serve(std::move(request)));
 }
 

@@ -247,7 +247,7 @@ enum class Failure : std::uint8_t {
     kTooLarge,
     kExists,
     kNoSpace,
-    kNotRepository,
+    kNotRepository, kBroken,
     kUnsupported,
     kOther,
     kLast = kOther

@@ -18,6 +18,7 @@ build | libsqlite3-dev                  | broker: the state folder
 build | nlohmann-json3-dev              | broker: JSON at the HTTP edge
 build | libssl-dev                      | broker: TLS, SHA-256, random bytes
 build | libgit2-dev                     | vcs worker: status and diff
+build | libcli11-dev                    | cli: the command line
 test  | libgtest-dev                    | unit tests
 test  | libgmock-dev                    | unit tests
 test  | git                             | makes the repositories that tests ask about

@@ -22,8 +22,6 @@ void for_each_message(Visit visit) {
     std::apply(
         [&](auto... message) {
             const auto one = [&](auto value) {
-                SCOPED_TRACE(find_row(value.kType, kBroker, kSupervisor) != nullptr ? "a message of the broker"
-                                                                                    : "a message");
                 SCOPED_TRACE("type " + std::to_string(static_cast<int>(value.kType)));
                 visit(value);
             };
@@ -33,6 +31,11 @@ void for_each_message(Visit visit) {
 }
 
 using Random = std::mt19937_64;
+
+template <typename T>
+void randomise(std::vector<T>& values, Random& random);
+template <typename T>
+bool same(const std::vector<T>& a, const std::vector<T>& b);
 
 // Fills a record's fields with values that are valid, whatever they are.
 template <typename T>

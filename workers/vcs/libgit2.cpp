@@ -41,7 +41,7 @@ workers::Refusal git_refusal(int code, const std::string& what) {
     const git_error* last = git_error_last();
     const std::string reason =
         last != nullptr && last->message != nullptr ? last->message : "libgit2 error " + std::to_string(code);
-    const auto failure = code == GIT_EBAREREPO ? ipc::Failure::kUnsupported : ipc::Failure::kOther;
+    const auto failure = code == GIT_EBAREREPO ? ipc::Failure::kUnsupported : ipc::Failure::kBroken;
     return {failure, what.empty() ? reason : what + ": " + reason};
 }
 

@@ -46,7 +46,7 @@ export class Daemon {
   stdout = '';
   log = '';
   private child: ChildProcess | undefined;
-  private token: string | undefined;
+  private token: Promise<string> | undefined;
 
   private constructor(private readonly options: DaemonOptions) {
     this.folder = fs.realpathSync(fs.mkdtempSync(path.join(os.tmpdir(), 'toren-e2e-')));
@@ -145,11 +145,10 @@ export class Daemon {
   // --- as a client
 
   // The token of the one device that this daemon's PIN pairs.
-  async session(): Promise<string> {
-    if (this.token === undefined) {
-      const body = expectOk(await this.send('POST', '/pair', { pairing_token: this.pin }, null));
-      this.token = String(body['session_token']);
-    }
+  session(): Promise<string> {
+    this.token ??= this.send('POST', '/pair', { pairing_token: this.pin }, null).then((answer) =>
+      String(expectOk(answer)['session_token']),
+    );
     return this.token;
   }
 

@@ -389,13 +389,18 @@ describe('outside the segment', () => {
 
   test('a folder that turns into a link while requests run is never followed out (check then use)', async () => {
     const flipper = spawn(process.execPath, ['-e', kFlipper, alpha(), outside], { stdio: ['ignore', 'pipe', 'inherit'] });
-    await once(flipper.stdout, 'data');
-    const answers = await Promise.all([
-      ...Array.from({ length: 200 }, () => read(alpha('flip/secret.txt'))),
-      ...Array.from({ length: 200 }, () => write(alpha('flip/secret.txt'), 'harmless')),
-    ]);
-    flipper.kill('SIGKILL');
-    await once(flipper, 'exit');
+    const ended = once(flipper, 'exit');
+    let answers: Answer[];
+    try {
+      await once(flipper.stdout, 'data');
+      answers = await Promise.all([
+        ...Array.from({ length: 200 }, () => read(alpha('flip/secret.txt'))),
+        ...Array.from({ length: 200 }, () => write(alpha('flip/secret.txt'), 'harmless')),
+      ]);
+    } finally {
+      flipper.kill('SIGKILL');
+      await ended;
+    }
     const codes = new Set(answers.map(({ status, text }) => (status === 200 ? 'ok' : String(JSON.parse(text).code))));
     assert.ok(codes.has('ok') && codes.has('path_outside_segment'), `both were met: ${[...codes].join(', ')}`);
     for (const { text } of answers) assert.ok(!text.includes(kSecret), 'the secret came through');
