@@ -61,6 +61,7 @@ private:
         if (judged.refused) co_return co_await refuse(std::move(*judged.refused));
         if (judged.preflight) co_return co_await answer_preflight(parser.get().keep_alive());
         if (judged.route == nullptr) {
+            stream_.expires_never();  // a WebSocket keeps its own time
             serve_websocket(broker_, std::move(stream_), parser.release());
             co_return false;
         }

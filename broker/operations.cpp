@@ -81,9 +81,15 @@ Task<Outcome<Location>> find_location(Broker& broker, std::string path, std::opt
     if (path.starts_with('/')) {
         for (const bool again : {false, true}) {
             if (again) co_await broker.supervisor->refresh();
-            if (auto found = locate_in(broker.supervisor->segments(), path)) co_return std::move(*found);
+            auto found = locate_in(broker.supervisor->segments(), path);
+            if (!found) continue;
+            const Segment* named = segment ? find_segment_by_name(broker.supervisor->segments(), *segment) : nullptr;
+            if (segment && (named == nullptr || named->name != found->segment)) break;
+            co_return std::move(*found);
         }
-        co_return Problem{400, "path_outside_segment", "'" + path + "' lies in no segment"};
+        co_return Problem{
+            400, "path_outside_segment",
+            "'" + path + "' lies outside " + (segment ? "the segment '" + *segment + "'" : "every segment")};
     }
     if (!segment) {
         const auto& all = broker.supervisor->segments().segments;

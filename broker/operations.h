@@ -24,7 +24,8 @@ struct Location {
 
 // A segment by name, exactly or else without regard to case where that is unambiguous; looks again where it is unknown.
 Task<Outcome<Location>> find_segment(Broker& broker, std::string name);
-// An absolute path in any segment, or a relative one in `segment` (or in the only one there is).
+// A path in `segment`, absolute or relative to it; without a segment an absolute path in any, or a relative one in the
+// only one that there is.
 Task<Outcome<Location>> find_location(Broker& broker, std::string path, std::optional<std::string> segment);
 
 Task<Outcome<std::string>> read_file(Broker& broker, Location location);  // UTF-8 text

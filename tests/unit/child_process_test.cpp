@@ -164,10 +164,12 @@ TEST(ChildProcessTest, ThePidfdIsCloseOnExec) {
     EXPECT_EQ(::fcntl(child.pidfd(), F_GETFD), FD_CLOEXEC);
 }
 
-TEST(ChildProcessTest, NamespacesThatTheKernelRefusesAreAnError) {
-    const auto child = ChildProcess::fork(0x100);  // CSIGNAL's bits are no flags of clone3
+TEST(ChildProcessTest, FlagsThatTheKernelRefusesAreAnErrorAndNoChild) {
+    const auto child = ChildProcess::fork(1);  // a signal's number, which is no flag of clone3
     ASSERT_FALSE(child);
     EXPECT_EQ(child.error().code, EINVAL);
+    siginfo_t info{};
+    EXPECT_NE(::waitid(P_ALL, 0, &info, WEXITED | WNOHANG), 0);
 }
 
 // --- inherit_only
@@ -196,11 +198,13 @@ std::set<int> open_from_3() {
 // expects each at its number, nothing else open, and no number lost at an exec.
 void expect_handed_on(const std::vector<int>& from, const std::vector<InheritedFd>& wanted) {
     ChildProcess child = start([&] {
+        std::vector<int> high;  // out of the way first
         for (std::size_t i = 0; i < from.size(); ++i) {
             const UniqueFd memory = memory_that_says(std::string(1, static_cast<char>('a' + i)).c_str());
-            const UniqueFd high(::fcntl(memory.get(), F_DUPFD_CLOEXEC, 200));
-            if (::dup3(high.get(), from[i], O_CLOEXEC) < 0) return 10;
+            high.push_back(::fcntl(memory.get(), F_DUPFD_CLOEXEC, 200));
         }
+        for (std::size_t i = 0; i < from.size(); ++i)
+            if (::dup3(high[i], from[i], O_CLOEXEC) < 0) return 10;
         ::open("/dev/null", O_RDONLY);
         if (::dup2(0, 500) != 500) return 11;  // far above, and without close-on-exec
         if (!inherit_only(wanted)) return 12;
@@ -268,10 +272,10 @@ TEST(InheritOnlyTest, MoreDescriptorsThanAnyProgramGetsAreRefusedWithNothingClos
 
 // --- die_with_parent
 
-// A parent that ends while its child waits; `child` says 'x' on the pipe when it stands and then keeps the pipe open.
-// Returns whether the pipe closed after the parent's end, which it does when the child has ended.
+// A parent that ends while its child waits. Returns whether that child has ended too: it answers no more.
 bool ends_with_its_parent(bool asks) {
-    const Pipe alive, told;
+    Pipe answers;
+    const Pipe questions, end_of_parent;
     int channel[2];
     EXPECT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, channel), 0);
     UniqueFd parents(channel[0]), childs(channel[1]);
@@ -279,29 +283,30 @@ bool ends_with_its_parent(bool asks) {
         ::setpgid(0, 0);  // so that the test can end a grandchild that outlives its parent
         auto grandchild = ChildProcess::fork();
         if (!grandchild) return 1;
+        char byte = 0;
         if (!*grandchild) {
             parents.reset();
             if (asks && !die_with_parent(childs.get())) ::_exit(1);
-            if (::write(alive.write.get(), "x", 1) != 1) ::_exit(1);
-            wait_forever();
+            while (::write(answers.write.get(), "x", 1) == 1 && ::read(questions.read.get(), &byte, 1) == 1) {
+            }
+            ::_exit(0);
         }
-        char byte = 0;
-        if (::read(told.read.get(), &byte, 1) != 1) ::_exit(1);
+        if (::read(end_of_parent.read.get(), &byte, 1) != 1) ::_exit(1);
         ::_exit(0);  // without the end of ChildProcess, which would kill it itself
     });
     const pid_t group = parent.pid();
-    Pipe& mine = const_cast<Pipe&>(alive);
-    mine.write.reset();
+    answers.write.reset();
     parents.reset();
     char byte = 0;
-    EXPECT_TRUE(readable(alive.read.get()));
-    EXPECT_EQ(::read(alive.read.get(), &byte, 1), 1) << "the grandchild does not stand";
-    EXPECT_EQ(::write(told.write.get(), "x", 1), 1);
+    EXPECT_TRUE(readable(answers.read.get()));
+    EXPECT_EQ(::read(answers.read.get(), &byte, 1), 1) << "the grandchild does not stand";
+    EXPECT_EQ(::write(end_of_parent.write.get(), "x", 1), 1);
     EXPECT_EQ(end_of(parent).code, 0);
-    // Its end closes the pipe; one that lives on leaves it as it is, however long one looks.
-    const bool ended = readable(alive.read.get(), asks ? kPatience : 200) && ::read(alive.read.get(), &byte, 1) == 0;
+    EXPECT_EQ(::write(questions.write.get(), "x", 1), 1);
+    EXPECT_TRUE(readable(answers.read.get()));
+    const bool answered = ::read(answers.read.get(), &byte, 1) == 1;
     ::kill(-group, SIGKILL);
-    return ended;
+    return !answered;
 }
 
 TEST(DieWithParentTest, AChildThatAskedForItEndsWithItsParent) {

@@ -243,7 +243,7 @@ describe('a hostile repository', () => {
     fs.rmSync(path.join(folder, 'caught'));
 
     for (const answer of [await ask(folder), await daemon().post('/api/vcs/diff', { path: folder })])
-      if (answer.status !== 200) expectProblem(answer, 400, 'unsupported_repository', 'not_a_repository');
+      if (answer.status !== 200) expectProblem(answer, 400, 'unsupported_repository', 'broken_repository', 'not_a_repository');
     assert.deepEqual(marks(), []);
   });
 
@@ -264,7 +264,7 @@ describe('a hostile repository', () => {
   async function expectNothingFromOutside(folder: string): Promise<void> {
     for (const answer of [await ask(folder), await daemon().post('/api/vcs/diff', { path: folder })]) {
       assert.doesNotMatch(answer.text, /secret-branch|top-secret|secret content/);
-      if (answer.status !== 200) expectProblem(answer, 400, 'unsupported_repository', 'not_a_repository', 'path_outside_segment', 'file_not_found', 'permission_denied');
+      if (answer.status !== 200) expectProblem(answer, 400, 'unsupported_repository', 'broken_repository', 'not_a_repository', 'path_outside_segment', 'file_not_found', 'permission_denied');
     }
   }
 

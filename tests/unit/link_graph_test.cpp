@@ -1,0 +1,262 @@
+// The link graph is the privilege graph: what a program is linked to, and what a folder includes, is what a taken-over
+// process has in its memory. Read from the programs as they were built and from the sources.
+#include <elf.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <optional>
+#include <regex>
+#include <set>
+#include <sstream>
+
+namespace toren {
+namespace {
+
+using Names = std::set<std::string>;
+namespace fs = std::filesystem;
+
+const fs::path kSources = TOREN_SOURCE_DIR;
+const fs::path kPrograms = fs::path(TOREN_BINARY_DIR) / "bin";
+const char* const kProgramNames[] = {"toren", "toren-broker", "toren-spawner", "toren-files-worker", "toren-vcs-worker"};
+
+std::string content(const fs::path& path) {
+    std::stringstream text;
+    text << std::ifstream(path, std::ios::binary).rdbuf();
+    return text.str();
+}
+
+// --- the programs
+
+template <typename T>
+T at(const std::string& file, std::uint64_t offset) {
+    T value{};
+    if (offset + sizeof value > file.size()) throw std::out_of_range("an ELF file that ends early");
+    std::memcpy(&value, file.data() + offset, sizeof value);
+    return value;
+}
+
+// DT_NEEDED of a 64-bit ELF file, each library's name up to ".so": "libgit2".
+Names needed_by(const fs::path& program) {
+    const std::string file = content(program);
+    const auto header = at<Elf64_Ehdr>(file, 0);
+    EXPECT_EQ(std::string(reinterpret_cast<const char*>(header.e_ident), SELFMAG), ELFMAG) << program;
+    std::vector<Elf64_Phdr> segments;
+    for (int i = 0; i < header.e_phnum; ++i) segments.push_back(at<Elf64_Phdr>(file, header.e_phoff + i * sizeof(Elf64_Phdr)));
+    const auto file_offset = [&](std::uint64_t address) -> std::uint64_t {
+        for (const auto& segment : segments)
+            if (segment.p_type == PT_LOAD && address >= segment.p_vaddr && address < segment.p_vaddr + segment.p_filesz)
+                return address - segment.p_vaddr + segment.p_offset;
+        return file.size();
+    };
+    std::uint64_t names = 0;
+    std::vector<std::uint64_t> needed;
+    for (const auto& segment : segments) {
+        if (segment.p_type != PT_DYNAMIC) continue;
+        for (std::uint64_t offset = segment.p_offset;; offset += sizeof(Elf64_Dyn)) {
+            const auto entry = at<Elf64_Dyn>(file, offset);
+            if (entry.d_tag == DT_NULL) break;
+            if (entry.d_tag == DT_STRTAB) names = file_offset(entry.d_un.d_ptr);
+            if (entry.d_tag == DT_NEEDED) needed.push_back(entry.d_un.d_val);
+        }
+    }
+    Names libraries;
+    for (const auto name : needed) {
+        const std::string library = file.c_str() + names + name;
+        libraries.insert(library.substr(0, library.find(".so")));
+    }
+    return libraries;
+}
+
+class LinkedPrograms : public ::testing::Test {
+protected:
+    void SetUp() override {
+        for (const char* name : kProgramNames) {
+            if (!fs::exists(kPrograms / name)) GTEST_SKIP() << kPrograms / name << " is not built";
+            needed_[name] = needed_by(kPrograms / name);
+        }
+    }
+    Names users_of(const std::string& library) {
+        Names users;
+        for (const auto& [program, libraries] : needed_)
+            if (libraries.contains(library)) users.insert(program);
+        return users;
+    }
+    std::map<std::string, Names> needed_;
+};
+
+TEST_F(LinkedPrograms, EveryProgramNeedsTheCLibrary) {
+    // The control: what is read is what is there.
+    EXPECT_EQ(users_of("libc"), Names(std::begin(kProgramNames), std::end(kProgramNames)));
+}
+
+TEST_F(LinkedPrograms, NobodyLinksLibseccompForFiltersAreCompiledWithTheProgram) { EXPECT_EQ(users_of("libseccomp"), Names{}); }
+
+TEST_F(LinkedPrograms, OnlyTheVcsWorkerLinksLibgit2) { EXPECT_EQ(users_of("libgit2"), Names{"toren-vcs-worker"}); }
+
+TEST_F(LinkedPrograms, OnlyTheBrokerLinksTheDatabaseAndTheCryptography) {
+    EXPECT_EQ(users_of("libsqlite3"), Names{"toren-broker"});
+    EXPECT_EQ(users_of("libcrypto"), Names{"toren-broker"});
+    EXPECT_EQ(users_of("libssl"), Names{});
+}
+
+TEST_F(LinkedPrograms, TheSpawnerAndTheFilesWorkerLinkTheLanguageAndItsCapabilitiesOnly) {
+    Names allowed = {"libc", "libstdc++", "libgcc_s", "libm", "libcap", "ld-linux-x86-64", "ld-linux-aarch64"};
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    allowed.merge(Names{"libasan", "libubsan", "libtsan"});
+#endif
+    for (const char* program : {"toren-spawner", "toren-files-worker"})
+        for (const auto& library : needed_[program]) EXPECT_TRUE(allowed.contains(library)) << program << " links " << library;
+}
+
+TEST_F(LinkedPrograms, NoProgramLinksWhatNobodyHasNamedHere) {
+    Names known = {"libc",   "libstdc++", "libgcc_s",   "libm",      "libcap",         "ld-linux-x86-64", "ld-linux-aarch64",
+                   "libgit2", "libsqlite3", "libcrypto"};
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    known.merge(Names{"libasan", "libubsan", "libtsan"});
+#endif
+    for (const auto& [program, libraries] : needed_)
+        for (const auto& library : libraries) EXPECT_TRUE(known.contains(library)) << program << " links " << library;
+}
+
+// --- the sources
+
+struct Include {
+    std::string file;    // "broker/store.cpp"
+    std::string header;  // "base/result.h", "sqlite3.h"
+    bool ours;           // in quotes
+};
+
+const char* const kFolders[] = {"base", "ipc", "policy", "supervisor", "broker", "workers", "cli"};
+
+std::vector<Include> read_includes() {
+    static const std::regex expression(R"re(^\s*#\s*include\s*(["<])([^">]+)[">])re");
+    std::vector<Include> includes;
+    for (const char* folder : kFolders)
+        for (const auto& entry : fs::recursive_directory_iterator(kSources / folder)) {
+            const std::string extension = entry.path().extension();
+            if (extension != ".h" && extension != ".cpp" && extension != ".in") continue;
+            std::ifstream lines(entry.path());
+            std::smatch match;
+            for (std::string line; std::getline(lines, line);)
+                if (std::regex_search(line, match, expression))
+                    includes.push_back({fs::relative(entry.path(), kSources), match[2], match[1] == "\""});
+        }
+    return includes;
+}
+
+const std::vector<Include>& includes() {
+    static const auto all = read_includes();
+    return all;
+}
+
+bool is_header(const std::string& file) { return file.ends_with(".h"); }
+
+// The longest of `prefixes` that the path begins with.
+std::optional<std::string> part_of(const std::string& path, const std::map<std::string, Names>& parts) {
+    std::optional<std::string> found;
+    for (const auto& [part, allowed] : parts)
+        if (path.starts_with(part) && (!found || part.size() > found->size())) found = part;
+    return found;
+}
+
+TEST(IncludeGraph, TheSourcesAreRead) {
+    EXPECT_GT(includes().size(), 300U);
+    EXPECT_TRUE(std::any_of(includes().begin(), includes().end(), [](const Include& include) {
+        return include.file == "broker/store.cpp" && include.header == "sqlite3.h" && !include.ours;
+    }));
+}
+
+TEST(IncludeGraph, APartIncludesOnlyThePartsThatItsProcessMayHave) {
+    const std::map<std::string, Names> kMayInclude = {
+        {"base/", {"base/"}},
+        {"ipc/", {"base/", "ipc/"}},
+        {"policy/", {"base/", "policy/"}},
+        {"supervisor/", {"base/", "ipc/", "policy/", "supervisor/"}},
+        {"broker/", {"base/", "ipc/", "policy/", "broker/"}},
+        {"workers/service_channel.", {"base/", "ipc/", "policy/", "workers/service_channel."}},
+        {"workers/files/", {"base/", "ipc/", "policy/", "workers/service_channel.", "workers/files/"}},
+        {"workers/vcs/", {"base/", "ipc/", "policy/", "workers/service_channel.", "workers/vcs/"}},
+        {"workers/spawner/", {"base/", "ipc/", "policy/", "workers/spawner/"}},
+        {"cli/", {"base/", "policy/", "supervisor/", "cli/"}},
+    };
+    for (const auto& [file, header, ours] : includes()) {
+        if (!ours) continue;
+        const auto from = part_of(file, kMayInclude), to = part_of(header, kMayInclude);
+        ASSERT_TRUE(from) << file << " belongs to no part that this test knows";
+        ASSERT_TRUE(to) << file << " includes " << header << ", which belongs to no part (paths start at the root)";
+        EXPECT_TRUE(kMayInclude.at(*from).contains(*to)) << file << " includes " << header;
+    }
+}
+
+TEST(IncludeGraph, ALibraryIsIncludedOnlyByThePartThatItIsFor) {
+    const std::map<std::string, Names> kMayBeIncludedBy = {
+        {"boost/", {"broker/"}},
+        {"nlohmann/", {"broker/"}},
+        {"sqlite3.h", {"broker/store.cpp"}},
+        {"openssl/", {"broker/auth.cpp"}},
+        {"git2", {"workers/vcs/"}},
+        {"seccomp.h", {"policy/filter_table.cpp"}},
+        {"toml++/", {"policy/config.cpp"}},
+        {"CLI/", {"cli/"}},
+    };
+    Names seen;
+    for (const auto& [file, header, ours] : includes()) {
+        const auto library = part_of(header, kMayBeIncludedBy);
+        if (ours || !library) continue;
+        seen.insert(*library);
+        bool allowed = false;
+        for (const auto& part : kMayBeIncludedBy.at(*library)) allowed = allowed || file.starts_with(part);
+        EXPECT_TRUE(allowed) << file << " includes " << header;
+    }
+    EXPECT_EQ(seen.size(), kMayBeIncludedBy.size()) << "a library that nobody includes any more: take its row out";
+}
+
+TEST(IncludeGraph, HeavyLibrariesStayOutOfHeaders) {
+    const std::map<std::string, Names> kInHeaders = {{"boost/", {"broker/loop_asio.h", "broker/websocket.h"}}, {"nlohmann/", {}}};
+    for (const auto& [file, header, ours] : includes()) {
+        const auto library = part_of(header, kInHeaders);
+        if (!is_header(file) || !library || header == "nlohmann/json_fwd.hpp") continue;
+        EXPECT_TRUE(kInHeaders.at(*library).contains(file)) << file << " includes " << header;
+    }
+    // Nor by the back door: those two headers are for sources alone.
+    for (const auto& [file, header, ours] : includes()) {
+        if (!is_header(file)) continue;
+        EXPECT_NE(header, "broker/loop_asio.h") << file;
+        EXPECT_NE(header, "broker/websocket.h") << file;
+    }
+}
+
+// --- the main files
+
+TEST(ProcessHeaders, TheMainFileOfEveryProcessOpensWithWhatAReviewerMustKnow) {
+    std::vector<std::string> mains = {"supervisor/serve.cpp", "broker/main.cpp"};
+    for (const auto& entry : fs::directory_iterator(kSources / "workers"))
+        if (fs::exists(entry.path() / "main.cpp")) mains.push_back(fs::relative(entry.path() / "main.cpp", kSources));
+    EXPECT_EQ(mains.size(), 5U);
+    for (const auto& main : mains) {
+        std::istringstream lines(content(kSources / main));
+        std::vector<std::string> fields;
+        std::string line;
+        for (int number = 0; std::getline(lines, line) && line.starts_with("//"); ++number) {
+            if (number == 0) EXPECT_THAT(line, ::testing::MatchesRegex("// toren[a-z -]*[:,] .+\\.")) << main;
+            for (const char* field : {"PROCESS", "PRIVILEGE", "DISTRUSTS", "IF OWNED"})
+                if (line.starts_with(std::string("// ") + field + " ")) fields.push_back(field);
+        }
+        EXPECT_THAT(fields, ::testing::ElementsAre("PROCESS", "PRIVILEGE", "DISTRUSTS", "IF OWNED")) << main;
+    }
+}
+
+TEST(ProcessHeaders, EveryOtherSourceOfOursIsOpenedByItsHeader) {
+    // A library file opens with one sentence and its invariant: in the header, where there is one.
+    for (const char* folder : kFolders)
+        for (const auto& entry : fs::recursive_directory_iterator(kSources / folder))
+            if (entry.path().extension() == ".h")
+                EXPECT_TRUE(content(entry.path()).starts_with("// ")) << fs::relative(entry.path(), kSources);
+}
+
+}  // namespace
+}  // namespace toren
