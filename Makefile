@@ -5,3 +5,7 @@ test:  ; @./test.sh
 quick: ; @./test.sh --quick
 run:   ; @./run.sh
 clean: ; rm -rf build
+
+tidy:
+	TIDY=1 ./test.sh
+.PHONY: tidy

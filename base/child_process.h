@@ -56,7 +56,7 @@ struct InheritedFd {
 // In a child before exec: puts each descriptor at its number and closes every other from 3 up (invariant 4).
 Result<> inherit_only(std::span<const InheritedFd> descriptors);
 
-// Asks the kernel to kill this process when its parent ends, and ends it now if that has happened already.
+// Asks the kernel to kill this process when its parent ends; an error if that has happened already.
 // `parent_channel`: a socket whose other end only the parent holds (in a new pid namespace getppid() tells nothing).
 Result<> die_with_parent(int parent_channel);
 

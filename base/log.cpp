@@ -4,6 +4,8 @@
 
 #include <ctime>
 
+#include "base/utf8.h"
+
 namespace toren {
 namespace {
 
@@ -35,12 +37,22 @@ std::string escape_controls(std::string_view text) {
     static constexpr char kHex[] = "0123456789abcdef";
     std::string out;
     out.reserve(text.size() + 8);
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
+    const auto hex = [&](std::string_view bytes) {
+        for (const char c : bytes) {
+            const auto byte = static_cast<unsigned char>(c);
+            ((out += "\\x") += kHex[byte >> 4]) += kHex[byte & 15];
+        }
+    };
+    while (!text.empty()) {
+        std::size_t bad = 0;
+        const std::size_t good = utf8_sequence(text, bad);
+        const std::string_view part = text.substr(0, good == 0 ? bad : good);
+        text.remove_prefix(part.size());
+        const char c = part[0];
         if (c == '\n') out += "\\n";
         else if (c == '"' || c == '\\') (out += '\\') += c;
-        else if (byte < 0x20 || byte == 0x7f) (((out += "\\x") += kHex[byte >> 4]) += kHex[byte & 15]);
-        else out += c;
+        else if (good == 0 || is_control(part)) hex(part);
+        else out += part;
     }
     return out;
 }

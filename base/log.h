@@ -20,7 +20,8 @@ inline void log_error(std::string_view message) { log(LogLevel::kError, message)
 // "2026-01-31T12:00:00Z"
 std::string utc_now();
 
-// The text with every control character, quote and backslash written as \n, \", \x1b …: a line stays one line.
+// The text with every control character (C1 included), byte that is no UTF-8, quote and backslash written as \n, \",
+// \x1b …: a line stays one line.
 std::string escape_controls(std::string_view text);
 
 }  // namespace toren

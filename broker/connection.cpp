@@ -31,6 +31,16 @@ constexpr auto kHeaderTime = 15s;  // for the header to arrive, and for an idle 
 constexpr auto kBodyTime = 60s;
 constexpr auto kWriteTime = 60s;
 
+// A client that vanished without a word is noticed within two minutes.
+struct SocketOption {
+    int level, name, value;
+};
+constexpr SocketOption kSocketOptions[] = {{IPPROTO_TCP, TCP_NODELAY, 1},
+                                           {SOL_SOCKET, SO_KEEPALIVE, 1},
+                                           {IPPROTO_TCP, TCP_KEEPIDLE, 60},
+                                           {IPPROTO_TCP, TCP_KEEPINTVL, 15},
+                                           {IPPROTO_TCP, TCP_KEEPCNT, 4}};
+
 class Connection {
 public:
     Connection(Broker& broker, asio::ip::tcp::socket socket) : broker_(broker), stream_(std::move(socket)) {
@@ -208,8 +218,8 @@ Task<Done> serve_connection(Broker& broker, UniqueFd fd) {
     sockaddr_storage address{};
     socklen_t length = sizeof address;
     if (::getsockname(fd.get(), reinterpret_cast<sockaddr*>(&address), &length) != 0) co_return Done{};
-    const int yes = 1;
-    ::setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    for (const auto& [level, option, value] : kSocketOptions)
+        ::setsockopt(fd.get(), level, option, &value, sizeof value);
     asio::ip::tcp::socket socket(loop_context());
     beast::error_code failed;
     socket.assign(address.ss_family == AF_INET6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4(), fd.get(), failed);

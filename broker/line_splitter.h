@@ -17,15 +17,17 @@ public:
     void feed(std::string_view data, Take take) {
         while (!data.empty()) {
             const auto end = data.find('\n');
+            const bool whole = end != data.npos;
             rest_ += data.substr(0, end);
-            data.remove_prefix(end == data.npos ? data.size() : end + 1);
-            while (rest_.size() > kLongest) {
+            data.remove_prefix(whole ? end + 1 : data.size());
+            if (whole && rest_.ends_with('\r')) rest_.pop_back();
+            // A carriage return at the end may yet turn out to belong to the line's end.
+            while (rest_.size() > kLongest + (!whole && rest_.ends_with('\r') ? 1 : 0)) {
                 const auto cut = cut_at_character(rest_, kLongest);
                 take(std::string_view(rest_).substr(0, cut));
                 rest_.erase(0, cut);
             }
-            if (end == data.npos) return;
-            if (rest_.ends_with('\r')) rest_.pop_back();
+            if (!whole) return;
             take(std::string_view(rest_));
             rest_.clear();
         }

@@ -92,6 +92,7 @@ Task<Outcome<Location>> find_location(Broker& broker, std::string path, std::opt
             "'" + path + "' lies outside " + (segment ? "the segment '" + *segment + "'" : "every segment")};
     }
     if (!segment) {
+        if (broker.supervisor->segments().segments.empty()) co_await broker.supervisor->refresh();
         const auto& all = broker.supervisor->segments().segments;
         if (all.size() != 1) co_return Problem{400, "unknown_segment", "a relative path needs a segment"};
         segment = all.front().name;

@@ -10,10 +10,15 @@
 namespace toren::broker {
 namespace {
 
-// The name or address in a Host header, without port and brackets.
+// The name or address in a Host header, without port and brackets; empty where it is none.
 std::string host_name(std::string_view host) {
-    if (host.starts_with('[')) return lower(host.substr(1, host.find(']') == host.npos ? 0 : host.find(']') - 1));
-    return lower(host.substr(0, host.find(':')));
+    const bool bracketed = host.starts_with('[');
+    const auto end = bracketed ? host.find(']') : host.find(':');
+    if (bracketed && end == host.npos) return "";
+    const std::string_view name = host.substr(bracketed ? 1 : 0, bracketed ? end - 1 : end);
+    const std::string_view rest = end == host.npos ? "" : host.substr(bracketed ? end + 1 : end);
+    const bool port = rest.empty() || (rest.starts_with(':') && rest.find_first_not_of("0123456789", 1) == rest.npos);
+    return port ? lower(name) : "";
 }
 
 bool is_address(const std::string& name) {
@@ -25,6 +30,7 @@ bool is_address(const std::string& name) {
 
 bool host_allowed(std::string_view host, const ipc::BrokerWelcome& settings) {
     const std::string name = host_name(host);
+    if (name.empty()) return false;
     if (name == "localhost" || is_address(name)) return true;
     return std::any_of(settings.allowed_hosts.begin(), settings.allowed_hosts.end(),
                        [&](const auto& allowed) { return lower(allowed) == name; });

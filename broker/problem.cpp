@@ -37,12 +37,19 @@ struct FailureRow {
 
 // The original daemon answers each of these with 400, and its clients look at that.
 constexpr FailureRow kFailures[] = {
-    {ipc::Failure::kNotFound, "file_not_found"},  {ipc::Failure::kLeavesSegment, "path_outside_segment"},
-    {ipc::Failure::kDenied, "permission_denied"}, {ipc::Failure::kIsFolder, "is_folder"},
-    {ipc::Failure::kNotFolder, "not_folder"},     {ipc::Failure::kNotRegular, "not_regular_file"},
-    {ipc::Failure::kTooLarge, "file_too_large"},  {ipc::Failure::kExists, "exists"},
-    {ipc::Failure::kNoSpace, "no_space"},         {ipc::Failure::kNotRepository, "not_a_repository"},
-    {ipc::Failure::kBroken, "broken_repository"}, {ipc::Failure::kUnsupported, "unsupported_repository"},
+    {ipc::Failure::kNotFound, "file_not_found"},
+    {ipc::Failure::kLeavesSegment, "path_outside_segment"},
+    {ipc::Failure::kDenied, "permission_denied"},
+    {ipc::Failure::kIsFolder, "is_folder"},
+    {ipc::Failure::kNotFolder, "not_folder"},
+    {ipc::Failure::kNotRegular, "not_regular_file"},
+    {ipc::Failure::kTooLarge, "file_too_large"},
+    {ipc::Failure::kExists, "exists"},
+    {ipc::Failure::kNoSpace, "no_space"},
+    {ipc::Failure::kNameTooLong, "name_too_long"},
+    {ipc::Failure::kNotRepository, "not_a_repository"},
+    {ipc::Failure::kBroken, "broken_repository"},
+    {ipc::Failure::kUnsupported, "unsupported_repository"},
 };
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "broker/v1_session.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "broker/json_text.h"
@@ -83,25 +84,25 @@ private:
 struct V1Session::Request {
     const char* type;
     bool needs_auth;
-    bool in_order;    // waits its turn where it has no requestId
+    bool in_order;  // waits its turn where it has no requestId
+    bool large_answer;
     bool is_command;  // a refusal must also be a CommandOutput, or the original client waits for ever
     Task<Done> (V1Session::*serve)(std::string, std::shared_ptr<json>);
 };
 
 // clang-format off
 const V1Session::Request V1Session::kRequests[] = {
-    {"Auth",      false, true,  false, &V1Session::authenticate},
-    {"Command",   true,  true,  true,  &V1Session::run_command},
-    {"FileRead",  true,  true,  false, &V1Session::file_read},
-    {"VcsStatus", true,  true,  false, &V1Session::status},
-    {"Cancel",    true,  false, false, &V1Session::cancel},
+    {"Auth",      false, true,  false, false, &V1Session::authenticate},
+    {"Command",   true,  true,  false, true,  &V1Session::run_command},
+    {"FileRead",  true,  true,  true,  false, &V1Session::file_read},
+    {"VcsStatus", true,  true,  true,  false, &V1Session::status},
+    {"Cancel",    true,  false, false, false, &V1Session::cancel},
 };
 // clang-format on
 
 void V1Session::receive(std::string_view text) {
     auto parsed = parse_object(text);
-    if (auto* problem = std::get_if<Problem>(&parsed))
-        return send_error("", {problem->status, problem->code, "Invalid request: " + problem->detail});
+    if (auto* problem = std::get_if<Problem>(&parsed)) return send_error("", *problem);
     auto body = std::make_shared<json>(std::get<json>(std::move(parsed)));
     std::string request_id;
     if (const auto id = body->find("requestId"); id != body->end() && !id->is_null()) {
@@ -119,30 +120,37 @@ void V1Session::receive(std::string_view text) {
             const Problem problem{401, "unauthorized", "Not authenticated"};
             return row.is_command ? reject_command(request_id, problem) : send_error(request_id, problem);
         }
-        if (pending_ >= broker_.settings.commands_per_socket) {
-            const Problem problem{429, "too_many_requests", "limits.commands_per_socket is reached"};
-            return row.is_command ? reject_command(request_id, problem) : send_error(request_id, problem);
-        }
+        if (row.is_command && commands_ >= broker_.settings.commands_per_socket)
+            return reject_command(request_id, {429, "too_many_requests", "limits.commands_per_socket is reached"});
+        if (!row.is_command && requests_ >= broker_.settings.requests_per_socket)
+            return send_error(request_id, {429, "too_many_requests", "limits.requests_per_socket is reached"});
         spawn(serve(row, std::move(request_id), std::move(body)));
         return;
     }
-    send_error(request_id, {400, "unknown_message_type",
-                            "Invalid request: unknown type '" + type->get<std::string>().substr(0, 64) + "'"});
+    send_error(request_id,
+               {400, "unknown_message_type", "unknown type '" + type->get<std::string>().substr(0, 64) + "'"});
 }
 
 Task<Done> V1Session::serve(const Request& row, std::string request_id, std::shared_ptr<json> body) {
     const auto self = shared_from_this();
-    std::optional<Turns::Turn> turn;
-    if (row.in_order) ++pending_;
-    if (row.in_order && request_id.empty()) turn.emplace(co_await in_order_.take());
-    if (!left_) co_await (this->*row.serve)(std::move(request_id), std::move(body));
-    if (row.in_order) --pending_;
+    std::size_t& count = row.is_command ? commands_ : requests_;
+    ++count;
+    {
+        std::optional<Turns::Turn> turn, answer;
+        if (row.in_order && request_id.empty()) turn.emplace(co_await in_order_.take());
+        // Answers that can be large are made one at a time, and only when the client has taken the last one.
+        if (row.large_answer) answer.emplace(co_await answers_.take());
+        if (row.large_answer) co_await wire_.room();
+        if (!left_) co_await (this->*row.serve)(std::move(request_id), std::move(body));
+    }
+    --count;
     co_return Done{};
 }
 
 void V1Session::leave() {
     left_ = true;
-    for (Running& running : running_) running.command->abandon();
+    for (Running& running : running_)
+        if (running.command) running.command->abandon();
     forget_identity();
 }
 
@@ -221,15 +229,24 @@ Task<Done> V1Session::run_command(std::string request_id, std::shared_ptr<json> 
             Done{};
     start->environment = std::move(*environment);
 
-    auto place = co_await locate_command(cwd);
-    if (auto* problem = std::get_if<Problem>(&place)) co_return reject_command(request_id, *problem), Done{};
-    auto started = co_await start_command(std::get<Location>(std::move(place)), start);
-    if (auto* problem = std::get_if<Problem>(&started)) co_return reject_command(request_id, *problem), Done{};
-    const auto command = std::get<std::shared_ptr<Command>>(started);
-    if (left_) co_return command->abandon(), Done{};
-
-    const auto running = running_.insert(running_.end(), {request_id, command});
+    // From here on it can be cancelled, though its cell may still have to be made.
+    const auto running = running_.insert(running_.end(), {request_id, nullptr});
     broker_.ancillaries.started_command(this);
+    co_await start_and_follow(running, cwd, start, seconds);
+    running_.erase(running);
+    broker_.ancillaries.ended_command(this);
+    co_return Done{};
+}
+
+Task<Done> V1Session::start_and_follow(std::list<Running>::iterator running, std::optional<std::string> cwd,
+                                       std::shared_ptr<ipc::Start> start, std::optional<std::uint64_t> seconds) {
+    auto place = co_await locate_command(cwd);
+    if (auto* problem = std::get_if<Problem>(&place)) co_return reject_command(running->request_id, *problem), Done{};
+    auto started = co_await start_command(std::get<Location>(std::move(place)), start);
+    if (auto* problem = std::get_if<Problem>(&started)) co_return reject_command(running->request_id, *problem), Done{};
+    running->command = std::get<std::shared_ptr<Command>>(started);
+    if (left_) co_return running->command->abandon(), Done{};
+    if (running->limit != nullptr) running->command->end();  // cancelled before it had started
     const std::uint64_t limit = broker_.settings.command_seconds;
     const std::uint64_t allowed = seconds && *seconds != 0 && (limit == 0 || *seconds < limit) ? *seconds : limit;
     std::optional<Timer> timer;
@@ -239,10 +256,8 @@ Task<Done> V1Session::run_command(std::string request_id, std::shared_ptr<json> 
             running->limit = "time";
             running->command->end();
         });
+    const std::string name = start->argv[0];
     co_await follow(running, name);
-    timer.reset();
-    running_.erase(running);
-    broker_.ancillaries.ended_command(this);
     co_return Done{};
 }
 
@@ -311,9 +326,9 @@ Task<Done> V1Session::follow(std::list<Running>::iterator running, std::string n
 
 Task<Done> V1Session::cancel(std::string request_id, std::shared_ptr<json>) {
     for (Running& running : running_) {
-        if (running.request_id != request_id || !running.command->running()) continue;
+        if (running.request_id != request_id || running.limit != nullptr) continue;
         running.limit = "cancelled";
-        running.command->end();
+        if (running.command) running.command->end();
     }
     co_return Done{};
 }
@@ -357,7 +372,9 @@ void V1Session::reject_command(const std::string& request_id, const Problem& pro
 
 void V1Session::send_error(const std::string& request_id, const Problem& problem) {
     // What the original daemon says before whatever is wrong with a request.
-    const std::string prefix = problem.status == 422 ? "Invalid request: " : "";
+    static constexpr std::string_view kInvalid[] = {"malformed_json", "invalid_field", "unknown_message_type"};
+    const bool invalid = std::find(std::begin(kInvalid), std::end(kInvalid), problem.code) != std::end(kInvalid);
+    const std::string prefix = invalid ? "Invalid request: " : "";
     send(request_id, {{"type", "Error"}, {"message", prefix + problem.detail}, {"code", problem.code}});
 }
 

@@ -34,9 +34,9 @@ public:
 
 private:
     struct Running {
-        std::string request_id;  // as JSON text; empty where the client sent none
-        std::shared_ptr<Command> command;
-        const char* limit = nullptr;  // what ended it: "cancelled", "time"
+        std::string request_id;            // as JSON text; empty where the client sent none
+        std::shared_ptr<Command> command;  // null until it has been started
+        const char* limit = nullptr;       // what ended it: "cancelled", "time"
     };
     struct Request;  // a row of the table in v1_session.cpp
     static const Request kRequests[];
@@ -51,6 +51,8 @@ private:
     void forget_identity();
     Task<Outcome<Location>> locate_command(std::optional<std::string> cwd);
     Task<Outcome<std::shared_ptr<Command>>> start_command(Location place, std::shared_ptr<ipc::Start> start);
+    Task<Done> start_and_follow(std::list<Running>::iterator running, std::optional<std::string> cwd,
+                                std::shared_ptr<ipc::Start> start, std::optional<std::uint64_t> seconds);
     Task<Done> follow(std::list<Running>::iterator running, std::string name);
 
     void reject_command(const std::string& request_id, const Problem& problem);
@@ -62,8 +64,10 @@ private:
     std::optional<Identity> identity_;
     std::optional<std::string> segment_;
     bool left_ = false;
-    std::size_t pending_ = 0;
+    std::size_t commands_ = 0;  // running or waiting
+    std::size_t requests_ = 0;  // the others
     Turns in_order_;
+    Turns answers_;
     std::list<Running> running_;
 };
 

@@ -23,7 +23,12 @@ class WebSocket : public std::enable_shared_from_this<WebSocket> {
 public:
     WebSocket(Broker& broker, ClientStream stream) : broker_(broker), stream_(std::move(stream)) {
         ++broker_.connections;
-        stream_.set_option(websocket::stream_base::timeout::suggested(beast::role_type::server));
+        // No idle time: a client that reads slowly keeps its place, and TCP keep-alive finds one that is gone.
+        websocket::stream_base::timeout times{};
+        times.handshake_timeout = std::chrono::seconds(15);
+        times.idle_timeout = websocket::stream_base::none();
+        times.keep_alive_pings = false;
+        stream_.set_option(times);
         stream_.read_message_max(broker_.settings.message_bytes);
         // One frame a message, without a copy through Beast's own buffer.
         stream_.auto_fragment(false);

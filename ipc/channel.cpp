@@ -74,7 +74,8 @@ Received Channel::receive(Packet& packet) {
     header.msg_controllen = sizeof control;
     ssize_t length = 0;
     while ((length = ::recvmsg(socket_.get(), &header, MSG_CMSG_CLOEXEC)) < 0) {
-        if (errno == EINTR) continue;
+        // A peer that closed with our messages unread makes the kernel say so once, before what it sent itself.
+        if (errno == EINTR || errno == ECONNRESET) continue;
         return errno == EAGAIN ? Received::kNothing : Received::kClosed;
     }
     packet.descriptors = take_descriptors(header);

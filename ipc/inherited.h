@@ -6,7 +6,7 @@ namespace toren::ipc {
 // toren-broker LISTENERS [--without-landlock]
 enum BrokerFd : int { kBrokerSupervisorFd = 3, kBrokerRulesetFd = 4, kBrokerFirstListenerFd = 5 };
 
-// toren-spawner RING_BYTES [--without-landlock]
+// toren-spawner SEGMENT_PATH RING_BYTES [--without-landlock]
 enum SpawnerFd : int {
     kSpawnerSupervisorFd = 3,
     kSpawnerSegmentFd = 4,       // O_PATH of the segment's folder, in the cell

@@ -32,13 +32,13 @@ struct BrokerWelcome {
     std::vector<std::string> allowed_origins;
     std::vector<std::string> degraded;  // layers that run without the kernel's help, by the operator's word
     std::uint64_t body_bytes = 0, message_bytes = 0, read_bytes = 0, diff_bytes = 0, list_entries = 0;
-    std::uint64_t connections = 0, commands_per_segment = 0, commands_per_socket = 0;
+    std::uint64_t connections = 0, commands_per_segment = 0, commands_per_socket = 0, requests_per_socket = 0;
     std::uint64_t command_seconds = 0, cell_idle_seconds = 0, service_seconds = 0;
     auto fields() {
         return std::tie(version, pairing_pin, pairing_expires, pairing_uses, listening_port, require_auth,
                         session_seconds, workspaces, allowed_hosts, allowed_origins, degraded, body_bytes,
                         message_bytes, read_bytes, diff_bytes, list_entries, connections, commands_per_segment,
-                        commands_per_socket, command_seconds, cell_idle_seconds, service_seconds);
+                        commands_per_socket, requests_per_socket, command_seconds, cell_idle_seconds, service_seconds);
     }
 };
 
@@ -247,7 +247,9 @@ enum class Failure : std::uint8_t {
     kTooLarge,
     kExists,
     kNoSpace,
-    kNotRepository, kBroken,
+    kNameTooLong,
+    kNotRepository,
+    kBroken,
     kUnsupported,
     kOther,
     kLast = kOther

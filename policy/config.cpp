@@ -257,12 +257,15 @@ Result<std::string> expand_path(const std::string& text, const std::string& base
     return base_dir + '/' + text;
 }
 
+bool is_loopback(const std::string& host) {
+    // Only spelled-out addresses: a name that begins with 127. may resolve to anything.
+    return host == "localhost" || host == "::1" || host == "[::1]" ||
+           (host.starts_with("127.") && host.find_first_not_of("0123456789.") == host.npos);
+}
+
 Result<> check_exposure(const Config& config) {
     const std::string& host = config.server.host;
-    // Only spelled-out addresses: a name that begins with 127. may resolve to anything.
-    const bool loopback = host == "localhost" || host == "::1" || host == "[::1]" ||
-                          (host.starts_with("127.") && host.find_first_not_of("0123456789.") == host.npos);
-    if (config.security.require_auth || loopback) return Ok{};
+    if (config.security.require_auth || is_loopback(host)) return Ok{};
     return error("security.require_auth = false is for loopback only, and server.host is '" + host +
                  "': listen on 127.0.0.1, or ask for tokens");
 }

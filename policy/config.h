@@ -61,6 +61,7 @@ struct Config {
         std::uint64_t connections = 256;
         std::uint64_t commands_per_segment = 64;
         std::uint64_t commands_per_socket = 16;
+        std::uint64_t requests_per_socket = 1024;
         std::uint64_t command_seconds = 3600;  // 0 = none
         std::uint64_t cell_idle_seconds = 600;
         std::uint64_t output_ring_bytes = 1 << 20;
@@ -86,6 +87,9 @@ std::string example_config();
 
 // `~` and `~/…` start at the home folder, a relative path at the configuration's folder; nothing is resolved.
 Result<std::string> expand_path(const std::string& text, const std::string& base_dir, const std::string& home);
+
+// Whether only this machine can reach a listener on `host`.
+bool is_loopback(const std::string& host);
 
 // What no single key shows: without authentication only this machine may reach the listener. Ask again after
 // the command line has changed the host.

@@ -63,8 +63,11 @@ Result<std::vector<Listener>> bind_listeners(const std::string& host, std::uint1
         }
         auto listener = bind_one(*address, port_error(host, port));
         if (listener) listeners.push_back(std::move(*listener));
-        // A host without IPv6 resolves localhost to it all the same; one address is enough.
-        else if (listeners.empty() && address->ai_next == nullptr) return std::move(listener.error());
+        // A host without IPv6 may resolve localhost to it all the same: that address is left out, if another one is
+        // there.
+        else if (const int code = listener.error().code;
+                 (code != EADDRNOTAVAIL && code != EAFNOSUPPORT) || (listeners.empty() && address->ai_next == nullptr))
+            return std::move(listener.error());
     }
     return listeners;
 }

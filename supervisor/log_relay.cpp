@@ -3,23 +3,26 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include "base/log.h"
+#include "base/utf8.h"
 
 namespace toren::supervisor {
 namespace {
 
 constexpr std::size_t kLongestLine = 4096;
 
-bool is_plain(char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return byte >= 0x20 && byte != 0x7f;
-}
-
-void write_line(std::string line) {
-    for (char& c : line)
-        if (!is_plain(c)) c = '?';
-    line += '\n';
-    [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
+// Our own processes have escaped their lines already; quotes and backslashes stay as they are.
+void write_line(const std::string& line) {
+    std::string out;
+    std::string_view rest = line;
+    while (!rest.empty()) {
+        std::size_t bad = 0;
+        const std::size_t good = utf8_sequence(rest, bad);
+        const std::string_view part = rest.substr(0, good == 0 ? bad : good);
+        rest.remove_prefix(part.size());
+        out += is_control(part) || good == 0 ? "?" : part;
+    }
+    out += '\n';
+    [[maybe_unused]] const auto written = ::write(STDERR_FILENO, out.data(), out.size());
 }
 
 }  // namespace

@@ -72,9 +72,8 @@ Result<std::string> pairing_pin(const Config& config) {
     if (fixed == nullptr || *fixed == '\0') return mint_pin();
     const std::string pin = fixed;
     ::unsetenv("PAIRING_TOKEN");
-    const bool loopback =
-        config.server.host == "localhost" || config.server.host == "::1" || config.server.host.starts_with("127.");
-    if (!loopback) return error("PAIRING_TOKEN is honoured on loopback only, and server.host is " + config.server.host);
+    if (!is_loopback(config.server.host))
+        return error("PAIRING_TOKEN is honoured on loopback only, and server.host is " + config.server.host);
     if (pin.size() != 6 || !std::all_of(pin.begin(), pin.end(), [](char c) { return c >= '0' && c <= '9'; }))
         return error("PAIRING_TOKEN: six digits are expected");
     log_warning("the pairing token comes from PAIRING_TOKEN: whoever can read that script can pair");
@@ -118,6 +117,11 @@ Result<int> run(const ServeOptions& options) {
     TRY_ASSIGN(auto listeners, bind_listeners(config.server.host, static_cast<std::uint16_t>(config.server.port)));
     TRY_ASSIGN(const auto pin, pairing_pin(config));
     TRY(set_not_dumpable());
+    TRY(drop_supplementary_groups_if_permitted());
+    if (::geteuid() == 0)
+        log_warning(
+            "running as root: commands in a cage then own root's files wherever a segment shows them; an ordinary "
+            "account is the better one");
     TRY_ASSIGN(const auto signals, watch_signals());
     log_info("serving " + std::to_string(segments.segments.size()) + " segments from " + config.file + ", state in " +
              state.path());

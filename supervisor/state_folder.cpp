@@ -57,14 +57,15 @@ Result<std::vector<std::string>> StateFolder::created_segments() const {
         text.append(buffer, static_cast<std::size_t>(length));
     if (length < 0) return errno_error("read '" + name + "'");
     for (std::size_t start = 0, end = 0; (end = text.find('\n', start)) != std::string::npos; start = end + 1)
-        paths.push_back(text.substr(start, end - start));
+        if (end > start) paths.push_back(text.substr(start, end - start));
     return paths;
 }
 
 Result<> StateFolder::remember_segment(const std::string& path) const {
     const std::string name = path_ + "/created-segments";
     UniqueFd file(::open(name.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0600));
-    const std::string line = path + "\n";
+    // A line of its own even after one that a crash cut off.
+    const std::string line = "\n" + path + "\n";
     if (!file || ::write(file.get(), line.data(), line.size()) != static_cast<ssize_t>(line.size()) ||
         ::fdatasync(file.get()) != 0)
         return errno_error("write '" + name + "'");

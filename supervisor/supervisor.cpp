@@ -273,6 +273,7 @@ ipc::BrokerWelcome Supervisor::welcome() const {
     welcome.connections = limits.connections;
     welcome.commands_per_segment = limits.commands_per_segment;
     welcome.commands_per_socket = limits.commands_per_socket;
+    welcome.requests_per_socket = limits.requests_per_socket;
     welcome.command_seconds = limits.command_seconds;
     welcome.cell_idle_seconds = limits.cell_idle_seconds;
     welcome.service_seconds = limits.service_seconds;

@@ -33,6 +33,8 @@ Refusal refusal(const Error& error) {
             case ENOTDIR: return Failure::kNotFolder;
             case EFBIG: return Failure::kTooLarge;
             case EEXIST: return Failure::kExists;
+            case ENXIO: return Failure::kNotRegular;  // a socket, opened like a file
+            case ENAMETOOLONG: return Failure::kNameTooLong;
             case ENOSPC:
             case EDQUOT: return Failure::kNoSpace;
             default: return Failure::kOther;
@@ -41,12 +43,16 @@ Refusal refusal(const Error& error) {
     return {failure, error.text()};
 }
 
-ipc::Packet ServiceChannel::next() {
+std::optional<ipc::Packet> ServiceChannel::next() {
     ipc::Packet packet;
     const auto received = channel_.receive(packet);
     if (received == ipc::Received::kPacket) return packet;
-    if (received == ipc::Received::kViolation) log_error("the broker broke a rule: " + channel_.violation());
-    ::_exit(received == ipc::Received::kClosed ? 0 : 1);
+    if (received == ipc::Received::kViolation) {
+        log_error("the broker broke a rule: " + channel_.violation());
+        exit_status_ = 1;
+    }
+    channel_.close();
+    return std::nullopt;
 }
 
 void ServiceChannel::write(std::string_view bytes) {
@@ -76,14 +82,12 @@ void ServiceChannel::done(const Answer& answer) {
 
 template <typename T>
 void ServiceChannel::send(const T& message) {
-    if (!channel_.send(message)) ::_exit(0);  // the broker has gone
+    if (!channel_.send(message)) ::_exit(exit_status_);  // the broker has gone
 }
 
 void ServiceChannel::run(const std::function<Answer(const ipc::Packet&)>& serve) {
-    while (true) {
-        const ipc::Packet request = next();
-        done(serve(request));
-    }
+    while (const auto request = next()) done(serve(*request));
+    ::_exit(exit_status_);
 }
 
 }  // namespace toren::workers

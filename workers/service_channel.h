@@ -3,6 +3,7 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -29,8 +30,8 @@ public:
     explicit ServiceChannel(UniqueFd socket)
         : channel_(std::move(socket), ipc::Role::kService, ipc::Role::kBroker, ipc::Phase::kOpen) {}
 
-    // The next packet; ends the process where there is none, for then the broker has gone or broken a rule.
-    ipc::Packet next();
+    // The next packet; nothing once the broker has gone or broken a rule: then a request is left as if it never was.
+    std::optional<ipc::Packet> next();
     // Parts of the answer. Sent in chunks as they fill; the broker reads at its own pace and this waits for it.
     void write(std::string_view bytes);
     template <typename T>
@@ -40,6 +41,7 @@ public:
     }
     void done(const Answer& answer);
 
+    int exit_status() const { return exit_status_; }
     // Runs `serve` for each request until the broker goes.
     [[noreturn]] void run(const std::function<Answer(const ipc::Packet&)>& serve);
 
@@ -50,6 +52,7 @@ private:
 
     ipc::Channel channel_;
     std::string pending_;
+    int exit_status_ = 0;  // 1 once the broker has broken a rule
 };
 
 }  // namespace toren::workers

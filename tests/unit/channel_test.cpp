@@ -160,7 +160,8 @@ TEST(ChannelTest, ATypeWithoutARowIsAViolation) {
     using namespace std::string_literals;
     EXPECT_THAT(rule_broken_by("\0\0"s), HasSubstr("no message 0"));
     EXPECT_THAT(rule_broken_by("\xff\xff"s), HasSubstr("no message 65535"));
-    EXPECT_THAT(rule_broken_by(packet_of(NewSlot{})), HasSubstr("may come from this peer")) << "the broker's own message";
+    EXPECT_THAT(rule_broken_by(packet_of(NewSlot{})), HasSubstr("may come from this peer"))
+        << "the broker's own message";
     EXPECT_THAT(rule_broken_by(packet_of(OpenCell{"a"})), HasSubstr("may come from this peer"));
     EXPECT_EQ(rule_broken_by(packet_of(ChildEnded{})), "") << "the control: a message that it may send";
 }
@@ -194,7 +195,8 @@ TEST(ChannelTest, AWrongNumberOfDescriptorsIsAViolation) {
     const UniqueFd null = null_device();
     const std::string slot = packet_of(Slot{}), ended = packet_of(ChildEnded{});
     for (const std::size_t count : {0, 1, 2, 4})
-        EXPECT_THAT(rule_broken_by(slot, std::vector<int>(count, null.get())), HasSubstr("Slot with a wrong number")) << count;
+        EXPECT_THAT(rule_broken_by(slot, std::vector<int>(count, null.get())), HasSubstr("Slot with a wrong number"))
+            << count;
     EXPECT_THAT(rule_broken_by(ended, {null.get()}), HasSubstr("ChildEnded with a wrong number"));
     EXPECT_EQ(rule_broken_by(slot, {null.get(), null.get(), null.get()}), "");
 }

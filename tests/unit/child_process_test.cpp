@@ -217,8 +217,9 @@ void expect_handed_on(const std::vector<int>& from, const std::vector<InheritedF
         }
         return open_from_3() == expected ? 0 : 15;
     });
-    EXPECT_EQ(end_of(child).code, 0) << "10 and 11: the test itself; 12: refused; 13: a wrong descriptor; 14: lost at an "
-                                        "exec; 15: others are open";
+    EXPECT_EQ(end_of(child).code, 0)
+        << "10 and 11: the test itself; 12: refused; 13: a wrong descriptor; 14: lost at an "
+           "exec; 15: others are open";
 }
 
 TEST(InheritOnlyTest, NothingIsInheritedWhereNothingIsNamed) { expect_handed_on({20, 21}, {}); }

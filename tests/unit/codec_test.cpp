@@ -11,10 +11,10 @@
 namespace toren::ipc {
 namespace {
 
-using Messages =
-    std::tuple<BrokerHello, BrokerWelcome, ListSegments, SegmentList, CreateSegment, SegmentCreated, OpenCell, CellOpened,
-               AttachBroker, CellFailed, CellReady, NewSlot, Slot, StartService, ServiceStarted, ChildEnded, Retire, Start,
-               Output, Consumed, EndCommand, Exited, ReadFile, WriteFile, ListFolder, VcsStatus, VcsDiff, Chunk, Done>;
+using Messages = std::tuple<BrokerHello, BrokerWelcome, ListSegments, SegmentList, CreateSegment, SegmentCreated,
+                            OpenCell, CellOpened, AttachBroker, CellFailed, CellReady, NewSlot, Slot, StartService,
+                            ServiceStarted, ChildEnded, Retire, Start, Output, Consumed, EndCommand, Exited, ReadFile,
+                            WriteFile, ListFolder, VcsStatus, VcsDiff, Chunk, Done>;
 
 // Calls `visit` with a value of every message type; an expectation that fails inside names the type.
 template <typename Visit>
@@ -65,7 +65,8 @@ bool same(const T& a, const T& b) {
         const auto left = const_cast<T&>(a).fields(), right = const_cast<T&>(b).fields();
         return [&]<std::size_t... I>(std::index_sequence<I...>) {
             return (same(std::get<I>(left), std::get<I>(right)) && ...);
-        }(std::make_index_sequence<std::tuple_size_v<decltype(left)>>{});
+        }
+        (std::make_index_sequence<std::tuple_size_v<decltype(left)>>{});
     } else {
         return a == b;
     }
@@ -228,7 +229,8 @@ TEST(CodecTest, AnEnumeratorOutOfRangeIsRefused) {
     for (int number = 0; number < 256; ++number) {
         const std::string byte(1, static_cast<char>(number));
         EXPECT_EQ(decoded<StartService>(byte).has_value(), number <= static_cast<int>(Service::kLast)) << number;
-        EXPECT_EQ(decoded<Done>(byte + little_endian(0)).has_value(), number <= static_cast<int>(Failure::kLast)) << number;
+        EXPECT_EQ(decoded<Done>(byte + little_endian(0)).has_value(), number <= static_cast<int>(Failure::kLast))
+            << number;
         EXPECT_EQ(decoded<Exited>(std::string(8, '\0') + byte + std::string(12, '\0')).has_value(),
                   number <= static_cast<int>(StartStep::kLast))
             << number;
@@ -260,7 +262,8 @@ TEST(CodecTest, HostilePayloadsEitherFailOrAreExactlyWhatTheyParseTo) {
             std::string bytes;
             if (round % 2 == 0) {
                 bytes.resize(random() % 64);
-                for (char& c : bytes) c = random() % 2 == 0 ? static_cast<char>(random() % 3) : static_cast<char>(random());
+                for (char& c : bytes)
+                    c = random() % 2 == 0 ? static_cast<char>(random() % 3) : static_cast<char>(random());
             } else {
                 if (round % 64 == 1) randomise(message, random);
                 bytes = encoded(message);

@@ -35,7 +35,9 @@ using ::testing::UnorderedElementsAre;
 constexpr std::uint64_t kMany = 64 * 1024 * 1024;
 const std::string kSecret = "the outside's secret";
 
-UniqueFd open_folder(const std::string& path) { return UniqueFd(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)); }
+UniqueFd open_folder(const std::string& path) {
+    return UniqueFd(::open(path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+}
 
 std::string content(const std::string& path) {
     std::stringstream text;
@@ -109,7 +111,8 @@ public:
     }
     Answered write(const std::string& path, const std::string& bytes, bool create_parents = true) {
         send(ipc::WriteFile{path, create_parents});
-        for (std::size_t at = 0; at < bytes.size(); at += ipc::kChunkBytes) send(ipc::Chunk{bytes.substr(at, ipc::kChunkBytes)});
+        for (std::size_t at = 0; at < bytes.size(); at += ipc::kChunkBytes)
+            send(ipc::Chunk{bytes.substr(at, ipc::kChunkBytes)});
         send(ipc::Chunk{});
         return answer();
     }
@@ -129,6 +132,8 @@ public:
         return answered;
     }
 
+    // A packet that no row of the protocol allows.
+    void break_a_rule() { EXPECT_EQ(::send(channel_.fd(), "\xff\xff", 2, MSG_NOSIGNAL), 2); }
     void leave() { channel_.close(); }
     ExitStatus end() {
         pollfd ended{process_.pidfd(), POLLIN, 0};
@@ -158,7 +163,8 @@ protected:
 
     std::vector<std::string> names(const std::string& folder) const {
         std::vector<std::string> all;
-        for (const auto& entry : std::filesystem::directory_iterator(temp_ / folder)) all.push_back(entry.path().filename());
+        for (const auto& entry : std::filesystem::directory_iterator(temp_ / folder))
+            all.push_back(entry.path().filename());
         std::sort(all.begin(), all.end());
         return all;
     }
@@ -195,9 +201,10 @@ TEST_F(FilesTest, EveryWayToWriteAPathBeneathReads) {
 
 TEST_F(FilesTest, NoPathReadsOutside) {
     for (const std::string& path :
-         {std::string("../outside/secret"), std::string("dir/../../outside/secret"), std::string("/etc/passwd"), outside_ + "/secret",
-          std::string(".."), std::string("../segment/file"), std::string("/"), std::string("//etc/passwd"),
-          std::string("./../outside/secret"), "../../../../../../../.." + outside_ + "/secret"}) {
+         {std::string("../outside/secret"), std::string("dir/../../outside/secret"), std::string("/etc/passwd"),
+          outside_ + "/secret", std::string(".."), std::string("../segment/file"), std::string("/"),
+          std::string("//etc/passwd"), std::string("./../outside/secret"),
+          "../../../../../../../.." + outside_ + "/secret"}) {
         const Answered answered = worker_.read(path);
         EXPECT_EQ(answered.failure, Failure::kLeavesSegment) << path << ": " << answered.error;
         EXPECT_EQ(answered.bytes, "") << path;
@@ -216,8 +223,8 @@ TEST_F(FilesTest, NoLinkReadsOutside) {
     temp_.link("/proc/self/root", "segment/proc");
     ASSERT_EQ(content(temp_ / "segment/dir/chained"), kSecret) << "the control: an open without care follows them";
     ASSERT_EQ(content(temp_ / "segment/folder/secret"), kSecret);
-    for (const char* path : {"absolute", "relative", "chained", "dir/chained", "folder/secret", "up/outside/secret", "absolute-inside",
-                             "proc/etc/passwd"}) {
+    for (const char* path : {"absolute", "relative", "chained", "dir/chained", "folder/secret", "up/outside/secret",
+                             "absolute-inside", "proc/etc/passwd"}) {
         const Answered answered = worker_.read(path);
         EXPECT_EQ(answered.failure, Failure::kLeavesSegment) << path << ": " << answered.error;
         EXPECT_EQ(answered.bytes, "") << path;
@@ -346,9 +353,9 @@ TEST_F(FilesTest, MissingFoldersAreMadeWhereTheRequestSaysSo) {
 }
 
 TEST_F(FilesTest, NoPathWritesOutside) {
-    for (const std::string& path : {std::string("../outside/secret"), std::string("../outside/new"), outside_ + "/secret",
-                                    outside_ + "/new", std::string("dir/../../outside/new"), std::string("../new"),
-                                    std::string("../outside/a/b/new"), std::string("/new")}) {
+    for (const std::string& path : {std::string("../outside/secret"), std::string("../outside/new"),
+                                    outside_ + "/secret", outside_ + "/new", std::string("dir/../../outside/new"),
+                                    std::string("../new"), std::string("../outside/a/b/new"), std::string("/new")}) {
         const Answered answered = worker_.write(path, "stolen");
         EXPECT_EQ(answered.failure, Failure::kLeavesSegment) << path << ": " << answered.error;
     }
@@ -363,8 +370,9 @@ TEST_F(FilesTest, NoLinkWritesOutside) {
     temp_.link("../../outside/secret", "segment/dir/relative");
     temp_.link(outside_, "segment/folder");
     temp_.link("../outside", "segment/relative-folder");
-    for (const char* path : {"absolute", "relative", "dangling", "chained", "dir/relative", "folder/secret", "folder/new",
-                             "relative-folder/secret", "relative-folder/new", "relative-folder/made/new"}) {
+    for (const char* path :
+         {"absolute", "relative", "dangling", "chained", "dir/relative", "folder/secret", "folder/new",
+          "relative-folder/secret", "relative-folder/new", "relative-folder/made/new"}) {
         const Answered answered = worker_.write(path, "stolen");
         EXPECT_EQ(answered.failure, Failure::kLeavesSegment) << path << ": " << answered.error;
     }
@@ -393,7 +401,8 @@ TEST_F(FilesTest, LinksWithoutEndAreRefused) {
     temp_.link("loop", "segment/loop");
     temp_.link("pong", "segment/ping");
     temp_.link("ping", "segment/pong");
-    for (const char* path : {"loop", "ping", "loop/new"}) EXPECT_EQ(worker_.write(path, "x").failure, Failure::kDenied) << path;
+    for (const char* path : {"loop", "ping", "loop/new"})
+        EXPECT_EQ(worker_.write(path, "x").failure, Failure::kDenied) << path;
 }
 
 TEST_F(FilesTest, WhatIsNoRegularFileIsNotReplaced) {
@@ -470,6 +479,17 @@ TEST_F(FilesTest, ARequestInTheMiddleOfAWriteEndsTheWorkerWithNothingWritten) {
     for (const auto& left : temporary_files()) std::filesystem::remove(left);  // said by the test before
 }
 
+TEST_F(FilesTest, ABrokerThatBreaksARuleEndsTheWorkerWithNothingWritten) {
+    worker_.send(ipc::WriteFile{"new", false});
+    worker_.send(ipc::Chunk{"half"});
+    worker_.break_a_rule();
+    EXPECT_EQ(worker_.end().code, 1) << "and it does not go on with the next request";
+    EXPECT_FALSE(std::filesystem::exists(segment_ + "/new"));
+    Worker idle(segment_);
+    idle.break_a_rule();
+    EXPECT_EQ(idle.end().code, 1);
+}
+
 TEST_F(FilesTest, ARequestOfTheOtherServiceEndsTheWorker) {
     worker_.send(ipc::VcsStatus{"."});
     EXPECT_EQ(worker_.end().code, 1);
@@ -506,8 +526,8 @@ TEST_F(FilesTest, AFolderIsListedThroughALinkInside) {
 TEST_F(FilesTest, NothingOutsideIsListed) {
     temp_.link(outside_, "segment/absolute");
     temp_.link("../outside", "segment/relative");
-    for (const std::string& path : {std::string(".."), std::string("/"), std::string("../outside"), outside_, std::string("absolute"),
-                                    std::string("relative"), std::string("dir/../..")}) {
+    for (const std::string& path : {std::string(".."), std::string("/"), std::string("../outside"), outside_,
+                                    std::string("absolute"), std::string("relative"), std::string("dir/../..")}) {
         EXPECT_EQ(worker_.list(path).failure, Failure::kLeavesSegment) << path;
         EXPECT_TRUE(worker_.entries.empty()) << path;
     }
@@ -548,16 +568,17 @@ TEST_F(FilesTest, APlaceIsAFolderAndTheNameInIt) {
         const char* folder;
         const char* name;
     } const kCases[] = {
-        {"file", "", "file"},         {"new", "", "new"},           {"./new", "", "new"},
-        {"dir/new", "/dir", "new"},   {"dir//new", "/dir", "new"},  {"dir/./new", "/dir", "new"},
-        {"new/", "", "new"},          {"new///", "", "new"},        {"dir/deep/../new", "/dir", "new"},
-        {"dir/link", "", "file"},     {"...", "", "..."},           {"dir/.hidden", "/dir", ".hidden"},
+        {"file", "", "file"},       {"new", "", "new"},          {"./new", "", "new"},
+        {"dir/new", "/dir", "new"}, {"dir//new", "/dir", "new"}, {"dir/./new", "/dir", "new"},
+        {"new/", "", "new"},        {"new///", "", "new"},       {"dir/deep/../new", "/dir", "new"},
+        {"dir/link", "", "file"},   {"...", "", "..."},          {"dir/.hidden", "/dir", ".hidden"},
     };
     for (const auto& [path, folder, name] : kCases) {
         const auto place = place_beneath(segment.get(), path, false);
         ASSERT_TRUE(place) << path << ": " << place.error().text();
         EXPECT_EQ(place->name, name) << path;
-        EXPECT_EQ(std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(place->folder.get())).string(), segment_ + folder)
+        EXPECT_EQ(std::filesystem::read_symlink("/proc/self/fd/" + std::to_string(place->folder.get())).string(),
+                  segment_ + folder)
             << path;
         EXPECT_EQ(::fcntl(place->folder.get(), F_GETFD), FD_CLOEXEC);
     }
@@ -650,7 +671,9 @@ constexpr std::uint64_t kSwaps = 100'000;
 void read_while_swapped(Worker& worker, const std::string& segment, const std::string& path, Swapper& swapper) {
     int inside = 0, refused = 0, plain_inside = 0, plain_outside = 0;
     for (int round = 0; round < 3'000'000; ++round) {
-        if (round > 1000 && swapper.swaps() >= kSwaps && plain_inside > 0 && plain_outside > 0 && inside > 0 && refused > 0) break;
+        if (round > 1000 && swapper.swaps() >= kSwaps && plain_inside > 0 && plain_outside > 0 && inside > 0 &&
+            refused > 0)
+            break;
         const Answered answered = worker.read(path);
         ASSERT_EQ(answered.bytes.find(kSecret), std::string::npos) << "after " << swapper.swaps() << " swaps";
         if (answered.failure == Failure::kNone) {
@@ -692,7 +715,8 @@ TEST_F(FilesTest, AFolderThatIsSwappedForALinkDuringWritesNeverMakesAFileOutside
     Swapper swapper(segment_ + "/swapped", segment_ + "/other");
     int placed = 0, refused = 0;
     // Everything of a write but its fsync, which would let few of them happen.
-    for (int round = 0; round < 2'000'000 && (round < 1000 || swapper.swaps() < kSwaps || placed == 0 || refused == 0); ++round) {
+    for (int round = 0; round < 2'000'000 && (round < 1000 || swapper.swaps() < kSwaps || placed == 0 || refused == 0);
+         ++round) {
         const auto write = AtomicWrite::begin(segment.get(), "swapped/new", true);
         ASSERT_TRUE(write || write.error().code == EXDEV) << write.error().text();
         ++(write ? placed : refused);

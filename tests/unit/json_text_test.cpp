@@ -66,7 +66,8 @@ TEST(JsonTextTest, EveryCharacterOfUnicodeSurvives) {
         append_utf8(text, c);
         if (text.size() < 4096 && c != 0x10FFFF) continue;
         ASSERT_TRUE(is_utf8(text));
-        ASSERT_EQ(json::parse(as_json(text)).get<std::string>(), text) << "before U+" << std::hex << static_cast<unsigned>(c);
+        ASSERT_EQ(json::parse(as_json(text)).get<std::string>(), text)
+            << "before U+" << std::hex << static_cast<unsigned>(c);
         text.clear();
     }
 }
@@ -120,11 +121,15 @@ TEST(JsonTextTest, EachMaximalPartThatIsNoUtf8BecomesOneReplacement) {
 
 // Table 3-7 once more, as the rows that the standard prints.
 bool well_formed(std::string_view bytes) {
-    static constexpr unsigned char kTable[][8] = {
-        {0x00, 0x7F}, {0xC2, 0xDF, 0x80, 0xBF}, {0xE0, 0xE0, 0xA0, 0xBF, 0x80, 0xBF}, {0xE1, 0xEC, 0x80, 0xBF, 0x80, 0xBF},
-        {0xED, 0xED, 0x80, 0x9F, 0x80, 0xBF}, {0xEE, 0xEF, 0x80, 0xBF, 0x80, 0xBF},
-        {0xF0, 0xF0, 0x90, 0xBF, 0x80, 0xBF, 0x80, 0xBF}, {0xF1, 0xF3, 0x80, 0xBF, 0x80, 0xBF, 0x80, 0xBF},
-        {0xF4, 0xF4, 0x80, 0x8F, 0x80, 0xBF, 0x80, 0xBF}};
+    static constexpr unsigned char kTable[][8] = {{0x00, 0x7F},
+                                                  {0xC2, 0xDF, 0x80, 0xBF},
+                                                  {0xE0, 0xE0, 0xA0, 0xBF, 0x80, 0xBF},
+                                                  {0xE1, 0xEC, 0x80, 0xBF, 0x80, 0xBF},
+                                                  {0xED, 0xED, 0x80, 0x9F, 0x80, 0xBF},
+                                                  {0xEE, 0xEF, 0x80, 0xBF, 0x80, 0xBF},
+                                                  {0xF0, 0xF0, 0x90, 0xBF, 0x80, 0xBF, 0x80, 0xBF},
+                                                  {0xF1, 0xF3, 0x80, 0xBF, 0x80, 0xBF, 0x80, 0xBF},
+                                                  {0xF4, 0xF4, 0x80, 0x8F, 0x80, 0xBF, 0x80, 0xBF}};
     static constexpr std::size_t kLengths[] = {1, 2, 3, 3, 3, 3, 4, 4, 4};
     while (!bytes.empty()) {
         std::size_t length = 0;
@@ -143,14 +148,16 @@ bool well_formed(std::string_view bytes) {
 }
 
 TEST(JsonTextTest, ThreeAndFourBytesInEveryCombinationOfTheLimitsAreJudgedByTheTable) {
-    static constexpr unsigned char kEdges[] = {0x00, 0x22, 0x5C, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xC1, 0xC2,
-                                               0xDF, 0xE0, 0xE1, 0xEC, 0xED, 0xEE, 0xEF, 0xF0, 0xF1, 0xF3, 0xF4, 0xF5, 0xFF};
+    static constexpr unsigned char kEdges[] = {0x00, 0x22, 0x5C, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0,
+                                               0xBF, 0xC0, 0xC1, 0xC2, 0xDF, 0xE0, 0xE1, 0xEC, 0xED,
+                                               0xEE, 0xEF, 0xF0, 0xF1, 0xF3, 0xF4, 0xF5, 0xFF};
     int good = 0, bad = 0;
     for (const auto a : kEdges)
         for (const auto b : kEdges)
             for (const auto c : kEdges)
                 for (const auto d : kEdges) {
-                    const char bytes[] = {static_cast<char>(a), static_cast<char>(b), static_cast<char>(c), static_cast<char>(d)};
+                    const char bytes[] = {static_cast<char>(a), static_cast<char>(b), static_cast<char>(c),
+                                          static_cast<char>(d)};
                     const std::string_view all(bytes, 4), three(bytes, 3);
                     ASSERT_EQ(is_utf8(all), well_formed(all));
                     ASSERT_EQ(is_utf8(three), well_formed(three));

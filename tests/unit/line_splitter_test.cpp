@@ -97,8 +97,8 @@ TEST(LineSplitterTest, AMebibyteWithoutANewlineGoesOutInPieces) {
 TEST(LineSplitterTest, ALongLineOfBytesThatAreNoUtf8LosesNone) {
     std::string text(3 * kLongest + 17, '\0');
     std::mt19937 random(31);
-    for (char& c : text)
-        do c = static_cast<char>(0x80 | random() % 128);
+    for (char& c : text) do
+            c = static_cast<char>(0x80 | random() % 128);
         while (c == '\n');
     const Strings pieces = lines_of(text + "\n");
     EXPECT_EQ(joined(pieces), text);
@@ -118,7 +118,8 @@ TEST(LineSplitterTest, NoMoreThanALineIsKept) {
 
 TEST(LineSplitterTest, TheLinesAreTheSameHoweverTheTextIsCutIntoParts) {
     std::mt19937 random(32);
-    static const Strings kPieces = {"a", "\n", "\r\n", "\r", "\xC3\xA9", "\xF0\x9F\x98\x80", "\xFF", "\xE2\x82", "word ", "\n\n"};
+    static const Strings kPieces = {"a",    "\n",       "\r\n",  "\r",  "\xC3\xA9", "\xF0\x9F\x98\x80",
+                                    "\xFF", "\xE2\x82", "word ", "\n\n"};
     for (int round = 0; round < 3000; ++round) {
         std::string text;
         for (auto count = random() % 40; count > 0; --count) text += kPieces[random() % kPieces.size()];
@@ -148,7 +149,8 @@ TEST(LineSplitterTest, LongLinesAreCutAtTheSamePlacesHoweverTheTextComes) {
         ASSERT_TRUE(lines_of_parts(parts) == expected);
         // And just around the limit, one byte at a time.
         for (std::size_t at = kLongest - 6; at < kLongest + 6; ++at)
-            ASSERT_TRUE(lines_of_parts({text.substr(0, at), text.substr(at, 1), text.substr(at + 1)}) == expected) << at;
+            ASSERT_TRUE(lines_of_parts({text.substr(0, at), text.substr(at, 1), text.substr(at + 1)}) == expected)
+                << at;
     }
 }
 

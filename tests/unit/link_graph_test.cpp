@@ -4,12 +4,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <map>
 #include <optional>
-#include <regex>
 #include <set>
 #include <sstream>
 
@@ -21,7 +21,8 @@ namespace fs = std::filesystem;
 
 const fs::path kSources = TOREN_SOURCE_DIR;
 const fs::path kPrograms = fs::path(TOREN_BINARY_DIR) / "bin";
-const char* const kProgramNames[] = {"toren", "toren-broker", "toren-spawner", "toren-files-worker", "toren-vcs-worker"};
+const char* const kProgramNames[] = {"toren", "toren-broker", "toren-spawner", "toren-files-worker",
+                                     "toren-vcs-worker"};
 
 std::string content(const fs::path& path) {
     std::stringstream text;
@@ -45,7 +46,8 @@ Names needed_by(const fs::path& program) {
     const auto header = at<Elf64_Ehdr>(file, 0);
     EXPECT_EQ(std::string(reinterpret_cast<const char*>(header.e_ident), SELFMAG), ELFMAG) << program;
     std::vector<Elf64_Phdr> segments;
-    for (int i = 0; i < header.e_phnum; ++i) segments.push_back(at<Elf64_Phdr>(file, header.e_phoff + i * sizeof(Elf64_Phdr)));
+    for (int i = 0; i < header.e_phnum; ++i)
+        segments.push_back(at<Elf64_Phdr>(file, header.e_phoff + i * sizeof(Elf64_Phdr)));
     const auto file_offset = [&](std::uint64_t address) -> std::uint64_t {
         for (const auto& segment : segments)
             if (segment.p_type == PT_LOAD && address >= segment.p_vaddr && address < segment.p_vaddr + segment.p_filesz)
@@ -93,7 +95,9 @@ TEST_F(LinkedPrograms, EveryProgramNeedsTheCLibrary) {
     EXPECT_EQ(users_of("libc"), Names(std::begin(kProgramNames), std::end(kProgramNames)));
 }
 
-TEST_F(LinkedPrograms, NobodyLinksLibseccompForFiltersAreCompiledWithTheProgram) { EXPECT_EQ(users_of("libseccomp"), Names{}); }
+TEST_F(LinkedPrograms, NobodyLinksLibseccompForFiltersAreCompiledWithTheProgram) {
+    EXPECT_EQ(users_of("libseccomp"), Names{});
+}
 
 TEST_F(LinkedPrograms, OnlyTheVcsWorkerLinksLibgit2) { EXPECT_EQ(users_of("libgit2"), Names{"toren-vcs-worker"}); }
 
@@ -109,11 +113,12 @@ TEST_F(LinkedPrograms, TheSpawnerAndTheFilesWorkerLinkTheLanguageAndItsCapabilit
     allowed.merge(Names{"libasan", "libubsan", "libtsan"});
 #endif
     for (const char* program : {"toren-spawner", "toren-files-worker"})
-        for (const auto& library : needed_[program]) EXPECT_TRUE(allowed.contains(library)) << program << " links " << library;
+        for (const auto& library : needed_[program])
+            EXPECT_TRUE(allowed.contains(library)) << program << " links " << library;
 }
 
 TEST_F(LinkedPrograms, NoProgramLinksWhatNobodyHasNamedHere) {
-    Names known = {"libc",   "libstdc++", "libgcc_s",   "libm",      "libcap",         "ld-linux-x86-64", "ld-linux-aarch64",
+    Names known = {"libc",    "libstdc++",  "libgcc_s", "libm", "libcap", "ld-linux-x86-64", "ld-linux-aarch64",
                    "libgit2", "libsqlite3", "libcrypto"};
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
     known.merge(Names{"libasan", "libubsan", "libtsan"});
@@ -133,17 +138,18 @@ struct Include {
 const char* const kFolders[] = {"base", "ipc", "policy", "supervisor", "broker", "workers", "cli"};
 
 std::vector<Include> read_includes() {
-    static const std::regex expression(R"re(^\s*#\s*include\s*(["<])([^">]+)[">])re");
     std::vector<Include> includes;
     for (const char* folder : kFolders)
         for (const auto& entry : fs::recursive_directory_iterator(kSources / folder)) {
             const std::string extension = entry.path().extension();
             if (extension != ".h" && extension != ".cpp" && extension != ".in") continue;
             std::ifstream lines(entry.path());
-            std::smatch match;
-            for (std::string line; std::getline(lines, line);)
-                if (std::regex_search(line, match, expression))
-                    includes.push_back({fs::relative(entry.path(), kSources), match[2], match[1] == "\""});
+            for (std::string line; std::getline(lines, line);) {
+                const auto open = line.find_first_of("\"<"), close = line.find_first_of("\">", open + 1);
+                if (!line.starts_with("#include") || open == line.npos || close == line.npos) continue;
+                includes.push_back(
+                    {fs::relative(entry.path(), kSources), line.substr(open + 1, close - open - 1), line[open] == '"'});
+            }
         }
     return includes;
 }
@@ -216,18 +222,18 @@ TEST(IncludeGraph, ALibraryIsIncludedOnlyByThePartThatItIsFor) {
 }
 
 TEST(IncludeGraph, HeavyLibrariesStayOutOfHeaders) {
-    const std::map<std::string, Names> kInHeaders = {{"boost/", {"broker/loop_asio.h", "broker/websocket.h"}}, {"nlohmann/", {}}};
+    const std::map<std::string, Names> kInHeaders = {
+        {"boost/", {"broker/loop_asio.h", "broker/client_stream.h", "broker/websocket.h"}}, {"nlohmann/", {}}};
     for (const auto& [file, header, ours] : includes()) {
         const auto library = part_of(header, kInHeaders);
         if (!is_header(file) || !library || header == "nlohmann/json_fwd.hpp") continue;
         EXPECT_TRUE(kInHeaders.at(*library).contains(file)) << file << " includes " << header;
     }
-    // Nor by the back door: those two headers are for sources alone.
-    for (const auto& [file, header, ours] : includes()) {
-        if (!is_header(file)) continue;
-        EXPECT_NE(header, "broker/loop_asio.h") << file;
-        EXPECT_NE(header, "broker/websocket.h") << file;
-    }
+    // Nor by the back door: those headers are for sources, and for each other.
+    for (const auto& [file, header, ours] : includes())
+        EXPECT_TRUE(!is_header(file) || !kInHeaders.at("boost/").contains(header) ||
+                    kInHeaders.at("boost/").contains(file))
+            << file << " includes " << header;
 }
 
 // --- the main files
@@ -242,7 +248,7 @@ TEST(ProcessHeaders, TheMainFileOfEveryProcessOpensWithWhatAReviewerMustKnow) {
         std::vector<std::string> fields;
         std::string line;
         for (int number = 0; std::getline(lines, line) && line.starts_with("//"); ++number) {
-            if (number == 0) EXPECT_THAT(line, ::testing::MatchesRegex("// toren[a-z -]*[:,] .+\\.")) << main;
+            EXPECT_TRUE(number != 0 || line.starts_with("// toren")) << main << " opens with its program's name";
             for (const char* field : {"PROCESS", "PRIVILEGE", "DISTRUSTS", "IF OWNED"})
                 if (line.starts_with(std::string("// ") + field + " ")) fields.push_back(field);
         }
@@ -250,12 +256,11 @@ TEST(ProcessHeaders, TheMainFileOfEveryProcessOpensWithWhatAReviewerMustKnow) {
     }
 }
 
-TEST(ProcessHeaders, EveryOtherSourceOfOursIsOpenedByItsHeader) {
-    // A library file opens with one sentence and its invariant: in the header, where there is one.
+TEST(ProcessHeaders, EveryHeaderOpensWithWhatItIsFor) {
     for (const char* folder : kFolders)
         for (const auto& entry : fs::recursive_directory_iterator(kSources / folder))
-            if (entry.path().extension() == ".h")
-                EXPECT_TRUE(content(entry.path()).starts_with("// ")) << fs::relative(entry.path(), kSources);
+            EXPECT_TRUE(entry.path().extension() != ".h" || content(entry.path()).starts_with("// "))
+                << fs::relative(entry.path(), kSources) << " says nothing of itself";
 }
 
 }  // namespace

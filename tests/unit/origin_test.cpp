@@ -71,7 +71,8 @@ constexpr HostCase kHosts[] = {
 };
 
 TEST(OriginTest, AHostIsAnAddressLocalhostOrAnAllowedNameAndNothingElse) {
-    for (const auto& [host, allowed, why] : kHosts) EXPECT_EQ(host_allowed(host, settings()), allowed) << host << ": " << why;
+    for (const auto& [host, allowed, why] : kHosts)
+        EXPECT_EQ(host_allowed(host, settings()), allowed) << host << ": " << why;
 }
 
 TEST(OriginTest, WithoutAllowedNamesOnlyAddressesAndLocalhostAreLeft) {
@@ -96,7 +97,8 @@ TEST(OriginTest, WhatStandsAfterTheBracketsOfAnAddressIsAPortOrTheHostIsRefused)
 }
 
 TEST(OriginTest, WhatStandsAfterTheColonIsAPortOrTheHostIsRefused) {
-    for (const char* host : {"localhost:evil.com", "127.0.0.1:80:evil.com", "localhost:8787.evil.com", "localhost:8787/"})
+    for (const char* host :
+         {"localhost:evil.com", "127.0.0.1:80:evil.com", "localhost:8787.evil.com", "localhost:8787/"})
         EXPECT_FALSE(host_allowed(host, settings())) << host;
 }
 

@@ -40,7 +40,8 @@ public:
     explicit HostileLog(std::uint64_t size = kPage + kSmallestRing, int seals = kSeals)
         : size_(size), memory_(::memfd_create("hostile", MFD_CLOEXEC | MFD_ALLOW_SEALING)) {
         EXPECT_EQ(::ftruncate(memory_.get(), static_cast<off_t>(size)), 0);
-        if (size != 0) map_ = static_cast<char*>(::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, memory_.get(), 0));
+        if (size != 0)
+            map_ = static_cast<char*>(::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, memory_.get(), 0));
         EXPECT_NE(map_, MAP_FAILED);
         EXPECT_TRUE(seals == 0 || ::fcntl(memory_.get(), F_ADD_SEALS, seals) == 0) << std::strerror(errno);
     }
@@ -97,7 +98,8 @@ TEST(OutputLogTest, EachStreamComesOutAsItWentInOverManyTimesTheRing) {
             std::string bytes(1 + random() % (random() % 4 == 0 ? kRecord : 200), '\0');
             for (char& c : bytes) c = static_cast<char>(random());
             pipes[which].put(bytes);
-            ASSERT_EQ(log.append_from(pipes[which].read.get(), which == 0 ? Stream::kStdout : Stream::kStderr, reader.position()),
+            ASSERT_EQ(log.append_from(pipes[which].read.get(), which == 0 ? Stream::kStdout : Stream::kStderr,
+                                      reader.position()),
                       static_cast<std::ptrdiff_t>(bytes.size()));
             put[which] += bytes;
         }
@@ -112,7 +114,8 @@ TEST(OutputLogTest, EachStreamComesOutAsItWentInOverManyTimesTheRing) {
     }
     Stream stream{};
     std::string data;
-    while (reader.next(log.position(), stream, data) == LogReader::Next::kRecord) got[stream == Stream::kStdout ? 0 : 1] += data;
+    while (reader.next(log.position(), stream, data) == LogReader::Next::kRecord)
+        got[stream == Stream::kStdout ? 0 : 1] += data;
     EXPECT_EQ(reader.position(), log.position());
     EXPECT_TRUE(put[0] == got[0]);
     EXPECT_TRUE(put[1] == got[1]);
@@ -218,9 +221,9 @@ TEST(OutputLogTest, OnlySealedMemoryIsMapped) {
 }
 
 TEST(OutputLogTest, OnlyMemoryOfARightSizeIsMapped) {
-    for (const std::uint64_t size :
-         {std::uint64_t{0}, std::uint64_t{1}, kPage - 1, kPage, kPage + 1, kPage + kSmallestRing / 2, kPage + kSmallestRing - 1,
-          kPage + kSmallestRing + 1, kSmallestRing, kPage + 3 * kSmallestRing, kPage + 2 * kLargestRing}) {
+    for (const std::uint64_t size : {std::uint64_t{0}, std::uint64_t{1}, kPage - 1, kPage, kPage + 1,
+                                     kPage + kSmallestRing / 2, kPage + kSmallestRing - 1, kPage + kSmallestRing + 1,
+                                     kSmallestRing, kPage + 3 * kSmallestRing, kPage + 2 * kLargestRing}) {
         const HostileLog log(size);
         EXPECT_FALSE(LogReader::map(duplicate(log.fd()))) << size;
     }
@@ -269,7 +272,8 @@ TEST(OutputLogTest, AStreamThatIsNoneIsMalformed) {
 
 TEST(OutputLogTest, AHeadThatGoesBackOrBeyondTheRingIsMalformed) {
     const HostileLog log;
-    for (const std::uint64_t head : {std::uint64_t{1}, std::uint64_t{7}, kSmallestRing + 1, kSmallestRing + 8, ~std::uint64_t{0}}) {
+    for (const std::uint64_t head :
+         {std::uint64_t{1}, std::uint64_t{7}, kSmallestRing + 1, kSmallestRing + 8, ~std::uint64_t{0}}) {
         log.put_record(0, 0, 1);
         log.set_head(head);
         LogReader reader = log.reader();
@@ -298,7 +302,8 @@ TEST(OutputLogTest, NoContentMakesTheReaderReadOutsideOrGiveTooMuch) {
         }
         LogReader reader = log.reader();
         for (int step = 0; step < 50; ++step) {
-            const std::uint64_t end = random() % 8 == 0 ? random() : reader.position() + random() % (kSmallestRing + 16);
+            const std::uint64_t end =
+                random() % 8 == 0 ? random() : reader.position() + random() % (kSmallestRing + 16);
             const auto before = reader.position();
             Stream stream{};
             std::string data;

@@ -174,7 +174,8 @@ TEST_F(AuthTest, ASessionEndsByAgeWhereTheOperatorSaysSo) {
     auth_.reset();
     store_.reset();
     ASSERT_EQ(sqlite3_open((folder_ / "toren.db").c_str(), &database), SQLITE_OK);
-    ASSERT_EQ(sqlite3_exec(database, "UPDATE session SET created_at = created_at - 3600", nullptr, nullptr, nullptr), SQLITE_OK);
+    ASSERT_EQ(sqlite3_exec(database, "UPDATE session SET created_at = created_at - 3600", nullptr, nullptr, nullptr),
+              SQLITE_OK);
     ASSERT_EQ(sqlite3_changes(database), 1);
     sqlite3_close(database);
     begin();
@@ -203,7 +204,8 @@ TEST_F(AuthTest, ADeviceMayHaveAnyName) {
     settings_.pairing_uses = 10;
     settings_.pairing_pin = "888888";
     begin();
-    for (const std::string& name : {""s, "'; DROP TABLE session; --"s, "a\0b"s, std::string(100'000, 'n'), "\xC3\xA9"s}) {
+    for (const std::string& name :
+         {""s, "'; DROP TABLE session; --"s, "a\0b"s, std::string(100'000, 'n'), "\xC3\xA9"s}) {
         const auto session = auth_->pair("888888", name);
         ASSERT_TRUE(session && *session);
         EXPECT_TRUE(auth_->check_token((*session)->token));
@@ -238,7 +240,8 @@ TEST(StoreTest, ASchemaOfANewerProgramIsRefused) {
     sqlite3_close(database);
     const auto store = Store::open(folder.path());
     ASSERT_FALSE(store);
-    EXPECT_NE(store.error().text().find("version 1000, newer than this program"), std::string::npos) << store.error().text();
+    EXPECT_NE(store.error().text().find("version 1000, newer than this program"), std::string::npos)
+        << store.error().text();
 }
 
 TEST(StoreTest, AFileThatIsNoDatabaseIsRefusedAndKept) {

@@ -74,7 +74,8 @@ TEST(StateFolderTest, ItIsMadeForItsOwnerAloneWithAllThatIsAboveIt) {
     ASSERT_TRUE(state) << state.error().text();
     EXPECT_EQ(state->path(), temp / "a/b/state");
     EXPECT_EQ(state->broker_path(), temp / "a/b/state/broker");
-    for (const char* folder : {"a", "a/b", "a/b/state", "a/b/state/broker"}) EXPECT_EQ(mode_of(temp / folder), 0700U) << folder;
+    for (const char* folder : {"a", "a/b", "a/b/state", "a/b/state/broker"})
+        EXPECT_EQ(mode_of(temp / folder), 0700U) << folder;
     EXPECT_EQ(mode_of(temp / "a/b/state/lock"), 0600U);
 }
 
@@ -191,22 +192,30 @@ TEST(LogRelayTest, LinesArePassedOnAsTheyAre) {
     EXPECT_EQ(relayed("one\ntwo three\n"), "one\ntwo three\n");
     EXPECT_EQ(relayed("without an end"), "without an end\n");
     EXPECT_EQ(relayed(""), "");
-    EXPECT_EQ(relayed("M\xC3\xBCller \xE2\x80\x99 \xC5\x9B \xF0\x9F\x98\x80\n"), "M\xC3\xBCller \xE2\x80\x99 \xC5\x9B \xF0\x9F\x98\x80\n");
+    EXPECT_EQ(relayed("M\xC3\xBCller \xE2\x80\x99 \xC5\x9B \xF0\x9F\x98\x80\n"),
+              "M\xC3\xBCller \xE2\x80\x99 \xC5\x9B \xF0\x9F\x98\x80\n");
 }
 
 TEST(LogRelayTest, NoControlCharacterReachesTheTerminal) {
     std::string all;
     for (int byte = 0; byte < 0x20; ++byte) all += static_cast<char>(byte);
     const std::string text = relayed("\x1b]0;title\x07\x1b[2J\x7f\r\b\t" + all + "end\n");
-    for (const char c : text) EXPECT_TRUE(c == '\n' || (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f)) << static_cast<int>(c);
+    for (const char c : text)
+        EXPECT_TRUE(c == '\n' || (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f)) << static_cast<int>(c);
     EXPECT_THAT(text, EndsWith("end\n"));
 }
 
 TEST(LogRelayTest, NoControlCharacterOfTheSecondHalfReachesTheTerminal) {
     // U+009B is another way to write ESC [, and terminals take it, in UTF-8 and as the bare byte.
-    EXPECT_THAT(relayed("\xC2\x9B" "31m red\n"), Not(HasSubstr("\xC2\x9B")));
-    EXPECT_THAT(relayed("\x9B" "31m red\n"), Not(HasSubstr("\x9B")));
-    EXPECT_THAT(relayed("\xC2\x9D" "0;title\xC2\x9C\n"), Not(HasSubstr("\xC2\x9D")));
+    EXPECT_THAT(relayed("\xC2\x9B"
+                        "31m red\n"),
+                Not(HasSubstr("\xC2\x9B")));
+    EXPECT_THAT(relayed("\x9B"
+                        "31m red\n"),
+                Not(HasSubstr("\x9B")));
+    EXPECT_THAT(relayed("\xC2\x9D"
+                        "0;title\xC2\x9C\n"),
+                Not(HasSubstr("\xC2\x9D")));
 }
 
 TEST(LogRelayTest, ALineWithoutEndGoesOutInPieces) {
@@ -257,8 +266,9 @@ TEST(LogTest, AnEntryIsOneLineWithItsLevelAndProcess) {
     set_log_process("unit-test");
     log_warning("first\nsecond \"quoted\" \\ \x1b[31m");
     set_log_process("toren");
-    EXPECT_THAT(standard_error.text(), MatchesRegex("time=[0-9-]+T[0-9:]+Z level=warn process=unit-test "
-                                                    "message=\"first\\\\nsecond \\\\\"quoted\\\\\" \\\\\\\\ \\\\x1b\\[31m\"\n"));
+    EXPECT_THAT(standard_error.text(),
+                MatchesRegex("time=[0-9-]+T[0-9:]+Z level=warn process=unit-test "
+                             "message=\"first\\\\nsecond \\\\\"quoted\\\\\" \\\\\\\\ \\\\x1b\\[31m\"\n"));
 }
 
 TEST(LogTest, EveryControlCharacterIsEscaped) {
@@ -269,8 +279,12 @@ TEST(LogTest, EveryControlCharacterIsEscaped) {
 }
 
 TEST(LogTest, EveryControlCharacterOfTheSecondHalfIsEscaped) {
-    EXPECT_THAT(escape_controls("\xC2\x9B" "31m"), Not(HasSubstr("\xC2\x9B")));
-    EXPECT_THAT(escape_controls("\x9B" "31m"), Not(HasSubstr("\x9B")));
+    EXPECT_THAT(escape_controls("\xC2\x9B"
+                                "31m"),
+                Not(HasSubstr("\xC2\x9B")));
+    EXPECT_THAT(escape_controls("\x9B"
+                                "31m"),
+                Not(HasSubstr("\x9B")));
 }
 
 TEST(AuditLogTest, AnEventIsOneLineThatStaysAfterTheDaemon) {

@@ -33,8 +33,8 @@ Result<AtomicWrite> AtomicWrite::begin(int segment, const std::string& path, boo
         mode = about.st_mode & 07777;
     }
     const std::string name = temporary_name();
-    TRY_ASSIGN(write.file_,
-               open_beneath(write.place_.folder.get(), name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0666));
+    TRY_ASSIGN(write.file_, open_beneath(write.place_.folder.get(), name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
+                                         exists ? 0600 : 0666));
     write.temporary_ = name;
     if (exists && ::fchmod(write.file_.get(), mode) != 0) return errno_error("fchmod '" + path + "'");
     return write;

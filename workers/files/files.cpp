@@ -58,8 +58,9 @@ Answer Files::write(ServiceChannel& channel, const ipc::WriteFile& request) {
     if (!file) refused = refusal(file.error());
     // The content comes whether it can be written or not, so that the conversation stays in step.
     while (true) {
-        const ipc::Packet packet = channel.next();
-        const auto chunk = packet.as<ipc::Chunk>();
+        const auto packet = channel.next();
+        if (!packet) return Refusal{ipc::Failure::kOther, "the broker has gone"};  // and the temporary file with it
+        const auto chunk = packet->as<ipc::Chunk>();
         if (!chunk) malformed();
         if (chunk->bytes.empty()) break;
         if (refused) continue;

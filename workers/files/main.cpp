@@ -3,6 +3,8 @@
 // PRIVILEGE  no capabilities, no exec, no sockets but its channel; its segment's folder only
 // DISTRUSTS  the broker: every path is resolved by the kernel beneath the descriptor that it was born with
 // IF OWNED   the attacker has this segment's files; no tokens, no network, no other segment
+#include <signal.h>
+
 #include "base/log.h"
 #include "ipc/inherited.h"
 #include "policy/privileges.h"
@@ -14,6 +16,7 @@ using namespace toren;
 int main(int argc, char** argv) {
     set_log_process("files-worker");
     if (auto confined = set_not_dumpable(); !confined) return 1;
+    ::signal(SIGXFSZ, SIG_IGN);  // limits.file_bytes is an answer to the client, not an end
     if (auto confined = workers::confine_service(argc, argv, FilterRole::kFiles); !confined) {
         log_error(confined.error().text());
         return 1;

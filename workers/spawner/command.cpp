@@ -79,16 +79,24 @@ std::vector<std::string> merged_environment(const std::vector<std::string>& addi
 }  // namespace
 
 void run_command(CommandEnds ends, bool landlock) {
-    // Standard streams first: from here on the process holds what the command will hold, and close-on-exec ends.
-    const int failure = ends.failure.get();
+    // From here on the process holds its standard streams, its start channel and what confines it; all else is closed.
     UniqueFd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     if (!null || ::setsid() < 0 || ::dup2(null.get(), 0) < 0 || ::dup2(ends.output.get(), 1) < 0 ||
         ::dup2(ends.errors.get(), 2) < 0)
-        fail(failure, StartStep::kConfine, errno);
+        fail(ends.failure.get(), StartStep::kConfine, errno);
+    constexpr int kStart = 3, kFailure = 5;
+    std::vector<InheritedFd> kept = {{ends.start.release(), kStart},
+                                     {ipc::kSpawnerSegmentFd, ipc::kSpawnerSegmentFd},
+                                     {ends.failure.release(), kFailure}};
+    if (landlock) kept.push_back({ipc::kSpawnerCommandRulesetFd, ipc::kSpawnerCommandRulesetFd});
+    if (auto alone = inherit_only(kept); !alone) ::_exit(127);
+    for (UniqueFd* closed : {&null, &ends.output, &ends.errors}) closed->release();
+    const int failure = kFailure;
+    ::fcntl(failure, F_SETFD, FD_CLOEXEC);
     if (auto confined = confine(landlock); !confined) fail(failure, StartStep::kConfine, confined.error().code);
     reset_signals();
 
-    ipc::Channel channel(std::move(ends.start), ipc::Role::kCommand, ipc::Role::kBroker, ipc::Phase::kOpen);
+    ipc::Channel channel(UniqueFd(kStart), ipc::Role::kCommand, ipc::Role::kBroker, ipc::Phase::kOpen);
     ipc::Packet packet;
     if (channel.receive(packet) != ipc::Received::kPacket) ::_exit(0);  // a slot that nobody used
     auto start = packet.as<ipc::Start>();

@@ -69,11 +69,11 @@ int main(int argc, char** argv) {
     }
     ServiceChannel channel{UniqueFd(ipc::kServiceBrokerFd)};
     vcs::Repositories repositories{UniqueFd(ipc::kServiceSegmentFd), argv[1]};
-    while (true) {
-        const ipc::Packet request = channel.next();
-        channel.done(serve(channel, repositories, request));
+    while (const auto request = channel.next()) {
+        channel.done(serve(channel, repositories, *request));
         if (!vcs::memory_outgrown()) continue;
         log_info("ends to give memory back; the next request starts it again");
-        return 0;
+        break;
     }
+    return channel.exit_status();
 }
