@@ -35,7 +35,9 @@ public:
         while (channel_) {
             const auto sent = channel_.send(message);
             if (sent) co_return true;
-            if (sent.error().code != EAGAIN || !co_await watch_->writable()) co_return false;
+            if (sent.error().code != EAGAIN) co_return false;
+            const bool writable = co_await watch_->writable();
+            if (!writable) co_return false;
         }
         co_return false;
     }

@@ -3,6 +3,7 @@
 //
 // In `co_await f(…)` name every argument of class type first, or move it in from a name: GCC 12 copies the bytes of an
 // aggregate temporary that is made inside such an expression and then destroys both copies (its bug 99576 and kin).
+// For the same reason no co_await stands behind && or ||, in ?:, or in the condition of a loop with an empty body.
 #pragma once
 
 #include <coroutine>

@@ -18,6 +18,8 @@ namespace websocket = beast::websocket;
 
 // Messages that wait to be written: above this much, whoever produces more waits (back-pressure reaches the process).
 constexpr std::size_t kHighWater = 256 * 1024;
+// Above this much nothing more is read either. Far above the first, so that a Cancel is heard while output waits.
+constexpr std::size_t kReadNoMore = 16 * kHighWater;
 
 class WebSocket : public std::enable_shared_from_this<WebSocket> {
 public:
@@ -49,8 +51,7 @@ public:
             session->receive({static_cast<const char*>(data.data()), data.size()});
             message.clear();
             if (message.capacity() > kHighWater) message.shrink_to_fit();
-            // A client that asks without listening to the answers waits as well.
-            if (!co_await room()) break;
+            if (!co_await room(kReadNoMore)) break;
         }
         session->leave();
         close();
@@ -65,7 +66,8 @@ private:
                 },
                 [weak]() -> Task<bool> {
                     const auto self = weak.lock();
-                    co_return self&& co_await self->room();
+                    if (!self) co_return false;
+                    co_return co_await self->room(kHighWater);
                 },
                 [weak] {
                     if (const auto self = weak.lock()) self->close();
@@ -79,8 +81,8 @@ private:
         if (!writing_) spawn(write_all());
     }
 
-    Task<bool> room() {
-        if (waiting_bytes_ > kHighWater && !closed_) {
+    Task<bool> room(std::size_t limit) {
+        while (waiting_bytes_ > limit && !closed_) {
             const Promise<Done> drained;
             waiters_.push_back(drained);
             co_await drained;
