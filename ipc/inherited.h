@@ -12,8 +12,9 @@ enum SpawnerFd : int {
     kSpawnerSegmentFd = 4,       // O_PATH of the segment's folder, in the cell
     kSpawnerFilesProgramFd = 5,  // opened before the root was entered: a cell does not show Toren's own folder
     kSpawnerVcsProgramFd = 6,
-    kSpawnerServiceRulesetFd = 7,
+    kSpawnerFilesRulesetFd = 7,
     kSpawnerCommandRulesetFd = 8,
+    kSpawnerVcsRulesetFd = 9,
 };
 
 // toren-files-worker, toren-vcs-worker SEGMENT_PATH [--without-landlock]

@@ -142,8 +142,8 @@ std::vector<std::string> command_environment() {
             "TOREN=1"};
 }
 
-LandlockSpec service_landlock(const std::string& segment_path) {
-    return {.rules = {{segment_path, Access::kReadWrite}}};
-}
+LandlockSpec files_landlock(const std::string& segment_path) { return {.rules = {{segment_path, Access::kReadWrite}}}; }
+
+LandlockSpec vcs_landlock(const std::string& segment_path) { return {.rules = {{segment_path, Access::kRead}}}; }
 
 }  // namespace toren

@@ -31,8 +31,9 @@ LandlockSpec command_landlock(const std::string& segment_path);
 std::vector<ResourceLimit> command_limits(const CellLimits& limits);
 // A command's environment, whole: nothing of the operator's is in it.
 std::vector<std::string> command_environment();
-// The files and vcs workers: the segment, without execute.
-LandlockSpec service_landlock(const std::string& segment_path);
+// The files worker: the segment, without execute. The vcs worker only reads it.
+LandlockSpec files_landlock(const std::string& segment_path);
+LandlockSpec vcs_landlock(const std::string& segment_path);
 
 // Where things are in a cell.
 inline constexpr const char* kCellHome = "/home/toren";

@@ -71,7 +71,8 @@ Result<CagedProcess> start_cell(const Programs& programs, const std::string& seg
         descriptors.push_back({folder.get(), ipc::kSpawnerSegmentFd});
         opened.push_back(std::move(folder));
         if (!landlock) return Ok{};
-        TRY(add_ruleset(service_landlock(segment_path), ipc::kSpawnerServiceRulesetFd, descriptors, opened));
+        TRY(add_ruleset(files_landlock(segment_path), ipc::kSpawnerFilesRulesetFd, descriptors, opened));
+        TRY(add_ruleset(vcs_landlock(segment_path), ipc::kSpawnerVcsRulesetFd, descriptors, opened));
         return add_ruleset(command_landlock(segment_path), ipc::kSpawnerCommandRulesetFd, descriptors, opened);
     };
     return start_caged(cell);

@@ -18,10 +18,11 @@ namespace {
 struct Program {
     const char* name;
     int fd;
+    int ruleset;
 };
 
-constexpr Program kPrograms[] = {{"toren-files-worker", ipc::kSpawnerFilesProgramFd},
-                                 {"toren-vcs-worker", ipc::kSpawnerVcsProgramFd}};
+constexpr Program kPrograms[] = {{"toren-files-worker", ipc::kSpawnerFilesProgramFd, ipc::kSpawnerFilesRulesetFd},
+                                 {"toren-vcs-worker", ipc::kSpawnerVcsProgramFd, ipc::kSpawnerVcsRulesetFd}};
 
 Result<> become(const Program& program, const UniqueFd& channel, const CellSettings& settings) {
     TRY(drop_all_capabilities());
@@ -33,7 +34,7 @@ Result<> become(const Program& program, const UniqueFd& channel, const CellSetti
     std::vector<InheritedFd> kept = {{channel.get(), ipc::kServiceBrokerFd},
                                      {ipc::kSpawnerSegmentFd, ipc::kServiceSegmentFd},
                                      {program.fd, kProgram}};
-    if (settings.landlock) kept.push_back({ipc::kSpawnerServiceRulesetFd, ipc::kServiceRulesetFd});
+    if (settings.landlock) kept.push_back({program.ruleset, ipc::kServiceRulesetFd});
     TRY(inherit_only(kept));
     if (::fcntl(kProgram, F_SETFD, FD_CLOEXEC) != 0) return errno_error("fcntl");
     const char* arguments[] = {program.name, settings.segment_path.c_str(),

@@ -1,9 +1,9 @@
 // toren-vcs-worker: tells the state of one segment's repositories, through libgit2.
 // PROCESS    one per active segment, executed by its cell's spawner on the first vcs request
-// PRIVILEGE  no capabilities, no exec, no sockets but its channel; its segment's folder only
+// PRIVILEGE  no capabilities, no exec, no sockets but its channel; its segment's folder, to read
 // DISTRUSTS  the broker; every byte in the repository, .git/config included: what it says to run cannot run here, where
 //            it says to look leads nowhere but into the segment
-// IF OWNED   the attacker has this segment's files; no tokens, no network, no other segment
+// IF OWNED   the attacker can read this segment; no tokens, no network, no other segment, nothing to write
 #include <unistd.h>
 
 #include "base/log.h"

@@ -48,7 +48,7 @@ async function expectLines(wire: Wire, id: string | undefined, first: number, co
   }
 }
 
-test('a client that stops reading stops its command, and only that', async () => {
+test('a client that stops reading stops its command, and only that (invariant 7)', async () => {
   const slow = await daemon().open();
   slow.socket.pause();
   const id = slow.start({ command: 'sh', args: ['-c', script('progress')] });

@@ -454,7 +454,7 @@ describe('a command that cannot start', () => {
   });
 });
 
-describe('the cage', () => {
+describe('the cage (invariant 4)', () => {
   test('runs as who started the daemon, with no privilege more', async () => {
     const { text } = await wire.shell('id -u; id -g; grep -E "^(Cap(Inh|Prm|Eff|Bnd|Amb)|NoNewPrivs|Seccomp):" /proc/self/status');
     const [user, group, ...rest] = text.split('\n');
@@ -469,6 +469,12 @@ describe('the cage', () => {
       ['NoNewPrivs', '1'],
       ['Seccomp', '2'],
     ]);
+  });
+
+  test('leaves no set-user-ID program in the work tree', async () => {
+    const { stdout } = await wire.shell('cp /bin/true tool; chmod 755 tool && echo plain; chmod 4755 tool || chmod g+s tool || echo refused; stat -c %a tool');
+    assert.deepEqual(stdout, ['plain', 'refused', '755']);
+    assert.equal(fs.statSync(daemon().path('Alpha/tool')).mode & 0o7777, 0o755);
   });
 
   test('shows a root of its own: system folders, private ones, the way to the segment', async () => {

@@ -27,7 +27,7 @@ const mark = (): string => `${200_000_000 + process.pid * 100 + ++marks}`;
 
 const read = (daemon: Daemon): Promise<Answer> => daemon.post('/api/fs/read', { path: daemon.path('Alpha/file.txt') });
 
-describe('a worker that dies', () => {
+describe('a worker that dies (invariant 8)', () => {
   test('while it reads: that request says so, the next one works', async (t) => {
     const daemon = await started(t);
     expectOk(await read(daemon)); // so that there is a worker
@@ -185,7 +185,7 @@ describe('a spawner that dies', () => {
   });
 });
 
-describe('a broker that dies', () => {
+describe('a broker that dies (invariant 8)', () => {
   // Connects all the time until told to stop; a refused connection is what must never happen.
   function hammer(port: number): { stop: () => Promise<{ made: number; refused: number }> } {
     let going = true;

@@ -127,7 +127,7 @@ describe('read', () => {
   });
 });
 
-describe('write', () => {
+describe('write (invariant 6)', () => {
   test('writes what it was given and creates the folders above', async () => {
     for (const content of ['', 'text', 'a\r\nb', 'nul\0', '漢字 😀', 'x'.repeat(300_000)]) {
       assert.deepEqual(expectOk(await write(alpha('new/deep/er/file.txt'), content)), { success: true });
@@ -304,7 +304,7 @@ const kFlipper = `
     } catch {}
   }`;
 
-describe('outside the segment', () => {
+describe('outside the segment (invariant 2)', () => {
   // Every operation, on a path whose folder part leads out.
   async function expectOutside(folder: string, name = 'secret.txt'): Promise<void> {
     for (const answer of [await read(`${folder}/${name}`), await write(`${folder}/${name}`, 'overwritten'), await list(folder)])

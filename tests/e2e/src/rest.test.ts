@@ -98,7 +98,7 @@ describe('routes', () => {
     });
 });
 
-describe('authentication', () => {
+describe('authentication (invariant 5)', () => {
   for (const { method, path, fields } of closed) {
     test(`${method} ${path} without a token is refused (legacy flaw 1)`, async () => {
       const answer = await daemon().send(method, path, fields, null);
