@@ -10,63 +10,24 @@
 #include "policy/filter_table.h"
 
 namespace toren {
+// Names in paragraphs: one a line would hide the order.
+// clang-format off
 
 FilterTable make_broker_table() {
     FilterTable table{FilterRole::kBroker, end_process(), {}};
     add_process_basics(table);
     table.permit({
         // Clients, on listeners that the supervisor bound.
-        "accept",
-        "accept4",
-        "recvfrom",
-        "sendto",
-        "getsockopt",
-        "getsockname",
-        "getpeername",
+        "accept", "accept4", "recvfrom", "sendto", "getsockopt", "getsockname", "getpeername",
         // Asio's reactor.
-        "epoll_create1",
-        "epoll_ctl",
-        "epoll_wait",
-        "epoll_pwait",
-        "timerfd_create",
-        "timerfd_settime",
-        "timerfd_gettime",
-        "eventfd2",
-        "pipe2",
+        "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "timerfd_create", "timerfd_settime",
+        "timerfd_gettime", "eventfd2", "pipe2",
         // SQLite and the web assets; which files, the mounts and Landlock decide.
-        "openat",
-        "openat2",
-        "fstat",
-        "newfstatat",
-        "statx",
-        "access",
-        "faccessat",
-        "faccessat2",
-        "readlink",
-        "readlinkat",
-        "getcwd",
-        "lseek",
-        "readv",
-        "writev",
-        "pread64",
-        "pwrite64",
-        "getdents64",
-        "ftruncate",
-        "fallocate",
-        "fsync",
-        "fdatasync",
-        "unlink",
-        "unlinkat",
-        "mkdir",
-        "mkdirat",
-        "fchmod",
+        "openat", "openat2", "fstat", "newfstatat", "statx", "access", "faccessat", "faccessat2", "readlink",
+        "readlinkat", "getcwd", "lseek", "readv", "writev", "pread64", "pwrite64", "getdents64", "ftruncate",
+        "fallocate", "fsync", "fdatasync", "unlink", "unlinkat", "mkdir", "mkdirat", "fchmod",
         // libcrypto, and SQLite's question whether it is root.
-        "getuid",
-        "geteuid",
-        "getgid",
-        "getegid",
-        "sysinfo",
-        "sched_getaffinity",
+        "getuid", "geteuid", "getgid", "getegid", "sysinfo", "sched_getaffinity",
     });
     // A listener that is shut down for reading becomes an unconnected socket in the host's network namespace, and
     // sendto with MSG_FASTOPEN would connect it to anywhere.
@@ -83,16 +44,15 @@ FilterTable make_broker_table() {
         std::uint32_t level;
         std::uint32_t name;
     };
-    for (const Option option :
-         {Option{SOL_SOCKET, SO_KEEPALIVE}, Option{SOL_SOCKET, SO_LINGER}, Option{SOL_SOCKET, SO_SNDBUF},
-          Option{SOL_SOCKET, SO_RCVBUF}, Option{IPPROTO_TCP, TCP_NODELAY}, Option{IPPROTO_TCP, TCP_KEEPIDLE},
-          Option{IPPROTO_TCP, TCP_KEEPINTVL}, Option{IPPROTO_TCP, TCP_KEEPCNT}, Option{IPPROTO_TCP, TCP_USER_TIMEOUT},
-          Option{IPPROTO_TCP, TCP_NOTSENT_LOWAT}})
-        table.add({{"setsockopt",
-                    allow(),
-                    "buffers, keep-alive, delays; no socket filters",
+    for (const Option option : {Option{SOL_SOCKET, SO_KEEPALIVE}, Option{SOL_SOCKET, SO_LINGER},
+                                Option{SOL_SOCKET, SO_SNDBUF}, Option{SOL_SOCKET, SO_RCVBUF},
+                                Option{IPPROTO_TCP, TCP_NODELAY}, Option{IPPROTO_TCP, TCP_KEEPIDLE},
+                                Option{IPPROTO_TCP, TCP_KEEPINTVL}, Option{IPPROTO_TCP, TCP_KEEPCNT},
+                                Option{IPPROTO_TCP, TCP_USER_TIMEOUT}, Option{IPPROTO_TCP, TCP_NOTSENT_LOWAT}})
+        table.add({{"setsockopt", allow(), "buffers, keep-alive, delays; no socket filters",
                     {int_is(1, option.level), int_is(2, option.name)}}});
     return table;
 }
+// clang-format on
 
 }  // namespace toren
