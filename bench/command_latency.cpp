@@ -15,7 +15,9 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-double since(Clock::time_point start) { return std::chrono::duration<double, std::micro>(Clock::now() - start).count(); }
+double since(Clock::time_point start) {
+    return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
+}
 
 double bare_spawn() {
     const auto start = Clock::now();
@@ -58,6 +60,6 @@ int main(int argc, char** argv) {
         cage.push_back(caged(client));
     }
     const double floor = median(bare), ours = median(cage);
-    std::printf("bare posix_spawn %.0f us, caged over WebSocket %.0f us, ratio %.2f (p95 %.0f us, %d runs)\n", floor, ours,
-                ours / floor, cage[cage.size() * 95 / 100], runs);
+    std::printf("bare posix_spawn %.0f us, caged over WebSocket %.0f us, ratio %.2f (p95 %.0f us, %d runs)\n", floor,
+                ours, ours / floor, cage[cage.size() * 95 / 100], runs);
 }

@@ -22,8 +22,9 @@ public:
         const int yes = 1;
         if (::connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) fail("connect");
         ::setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-        write_all("GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-                  "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+        write_all(
+            "GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+            "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
         while (buffer_.find("\r\n\r\n") == std::string::npos) fill();
         buffer_.erase(0, buffer_.find("\r\n\r\n") + 4);
     }
@@ -34,14 +35,18 @@ public:
     void send(const std::string& text) {
         std::string frame = "\x81";
         if (text.size() < 126) frame += static_cast<char>(0x80 | text.size());
-        else (frame += static_cast<char>(0x80 | 126)) += {static_cast<char>(text.size() >> 8), static_cast<char>(text.size())};
+        else
+            (frame += static_cast<char>(0x80 | 126)) +=
+                {static_cast<char>(text.size() >> 8), static_cast<char>(text.size())};
         frame += std::string(4, '\0') + text;
         write_all(frame);
     }
     // The next text message; pings are answered by nobody, for no bench lasts long enough to get one.
     std::string receive() {
         while (buffer_.size() < 2) fill();
-        std::size_t length = static_cast<std::uint8_t>(buffer_[1]) & 0x7f, header = length == 126 ? 4 : length == 127 ? 10 : 2;
+        std::size_t length = static_cast<std::uint8_t>(buffer_[1]) & 0x7f, header = length == 126   ? 4
+                                                                                    : length == 127 ? 10
+                                                                                                    : 2;
         while (buffer_.size() < header) fill();
         if (header > 2) {
             length = 0;
