@@ -4,6 +4,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <climits>
 
@@ -92,7 +93,8 @@ RootSpec broker_root(const std::string& state_dir) {
 
 LandlockSpec broker_landlock() { return {.rules = {{kBrokerState, Access::kReadWrite}}}; }
 
-RootSpec cell_root(const std::string& segment_path, const CellLimits& limits, unsigned user, unsigned group) {
+RootSpec cell_root(const std::string& segment_path, const Profile& profile, const SegmentLimits& limits, unsigned user,
+                   unsigned group) {
     RootSpec root{.mounts = system_mounts(false), .loopback = true};
     for (const char* path : kEtc) show(root.mounts, path);
     for (const char* path : {"/etc/localtime", "/etc/os-release"}) show(root.mounts, path);
@@ -102,12 +104,22 @@ RootSpec cell_root(const std::string& segment_path, const CellLimits& limits, un
     root.mounts.push_back({.kind = MountKind::kTmpfs, .target = "/tmp", .bytes = limits.tmp_bytes, .mode = "1777"});
     root.mounts.push_back({.kind = MountKind::kTmpfs, .target = kCellHome, .bytes = limits.tmp_bytes});
     root.mounts.push_back({.kind = MountKind::kSymlink, .target = "/var/tmp", .source = "/tmp"});
-    // Last, so that a segment under /tmp or a home lies over the private folder, and not below it.
-    root.mounts.push_back({.kind = MountKind::kWritable, .target = segment_path, .source = segment_path});
+    // Last, so that a segment under /tmp or a home lies over the private folder, and not below it. Of folders that lie
+    // in each other the outer goes first, so that the most specific decides.
+    std::vector<Mount> shown = {{.kind = profile.writes ? MountKind::kWritable : MountKind::kReadOnly,
+                                 .target = segment_path,
+                                 .source = segment_path}};
+    for (const auto& path : profile.read_only)
+        shown.push_back({.kind = MountKind::kReadOnly, .target = path, .source = path});
+    for (const auto& path : profile.writable)
+        shown.push_back(
+            {.kind = profile.writes ? MountKind::kWritable : MountKind::kReadOnly, .target = path, .source = path});
+    std::ranges::stable_sort(shown, {}, [](const Mount& mount) { return mount.target.size(); });
+    root.mounts.insert(root.mounts.end(), shown.begin(), shown.end());
     return root;
 }
 
-LandlockSpec command_landlock(const std::string& segment_path) {
+LandlockSpec command_landlock(const std::string& segment_path, const Profile& profile) {
     // Reading is the root's decision: it shows what a command may read and nothing else. A descriptor that leads out
     // of the root leads out of "/" here as well, and reads nothing.
     LandlockSpec spec{.rules = {{"/", Access::kRead},
@@ -115,35 +127,48 @@ LandlockSpec command_landlock(const std::string& segment_path) {
                                 {"/dev", Access::kDevices},
                                 {"/dev/shm", Access::kAll},
                                 {"/tmp", Access::kAll},
-                                {kCellHome, Access::kAll},
-                                {segment_path, Access::kAll}},
+                                {kCellHome, Access::kAll}},
                       .refuse_tcp = false};  // servers under test need loopback; the network namespace is empty
     for (const char* path : {"/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"})
         spec.rules.push_back({path, Access::kReadExecute, true});  // where usr is not merged
+    const Access access = profile.writes ? Access::kAll : Access::kReadExecute;
+    spec.rules.push_back({segment_path, access});
+    for (const auto& path : profile.read_only) spec.rules.push_back({path, Access::kReadExecute});
+    for (const auto& path : profile.writable) spec.rules.push_back({path, access});
     return spec;
 }
 
-std::vector<ResourceLimit> command_limits(const CellLimits& limits) {
-    std::vector<ResourceLimit> all = {
-        {RLIMIT_CORE, 0}, {RLIMIT_NOFILE, limits.open_files}, {RLIMIT_NPROC, limits.processes}};
+std::vector<ResourceLimit> command_limits(const CommandLimits& limits) {
+    std::vector<ResourceLimit> all = {{RLIMIT_CORE, 0}, {RLIMIT_NOFILE, limits.open_files}};
+    if (limits.processes != 0) all.push_back({RLIMIT_NPROC, limits.processes});
     if (limits.file_bytes != 0) all.push_back({RLIMIT_FSIZE, limits.file_bytes});
     return all;
 }
 
-std::vector<std::string> command_environment() {
+std::vector<std::string> command_environment(const std::vector<std::string>& passed) {
     const std::string home = kCellHome;
-    return {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
-            "HOME=" + home,
-            "USER=toren",
-            "LOGNAME=toren",
-            "SHELL=/bin/sh",
-            "LANG=C.UTF-8",
-            "TERM=dumb",
-            "TOREN=1"};
+    std::vector<std::string> all = {"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+                                    "HOME=" + home,
+                                    "USER=toren",
+                                    "LOGNAME=toren",
+                                    "SHELL=/bin/sh",
+                                    "LANG=C.UTF-8",
+                                    "TERM=dumb",
+                                    "TOREN=1"};
+    for (const auto& entry : passed) set_variable(all, entry);
+    return all;
 }
 
-LandlockSpec files_landlock(const std::string& segment_path) { return {.rules = {{segment_path, Access::kReadWrite}}}; }
+LandlockSpec files_landlock(const std::string& segment_path, const Profile& profile) {
+    return {.rules = {{segment_path, profile.writes ? Access::kReadWrite : Access::kRead}}};
+}
 
 LandlockSpec vcs_landlock(const std::string& segment_path) { return {.rules = {{segment_path, Access::kRead}}}; }
+
+void set_variable(std::vector<std::string>& environment, const std::string& entry) {
+    const auto name = entry.substr(0, entry.find('=') + 1);
+    std::erase_if(environment, [&](const auto& old) { return old.starts_with(name); });
+    environment.push_back(entry);
+}
 
 }  // namespace toren

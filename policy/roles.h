@@ -5,16 +5,11 @@
 #include <string>
 #include <vector>
 
+#include "policy/limits.h"
+#include "policy/profile.h"
 #include "policy/sandbox_spec.h"
 
 namespace toren {
-
-struct CellLimits {
-    std::uint64_t tmp_bytes = 1ULL << 30;  // each private tmpfs
-    std::uint64_t open_files = 65536;
-    std::uint64_t processes = 4096;
-    std::uint64_t file_bytes = 0;  // 0: none
-};
 
 // The system's programs and libraries of this host, read-only: its merged-usr symlinks as they are.
 // `libraries_only`: what ld.so needs to load a program that was opened before, and no more.
@@ -24,15 +19,19 @@ std::vector<Mount> system_mounts(bool libraries_only);
 RootSpec broker_root(const std::string& state_dir);
 LandlockSpec broker_landlock();
 
-// A cell sees the system read-only and its segment, at the path it has outside.
-RootSpec cell_root(const std::string& segment_path, const CellLimits& limits, unsigned user, unsigned group);
-// A command in a cell: reads what the root shows, executes programs, writes the segment and its private folders.
-LandlockSpec command_landlock(const std::string& segment_path);
-std::vector<ResourceLimit> command_limits(const CellLimits& limits);
-// A command's environment, whole: nothing of the operator's is in it.
-std::vector<std::string> command_environment();
-// The files worker: the segment, without execute. The vcs worker only reads it.
-LandlockSpec files_landlock(const std::string& segment_path);
+// A cell sees the system read-only, its segment at the path it has outside, and what the profile adds.
+RootSpec cell_root(const std::string& segment_path, const Profile& profile, const SegmentLimits& limits, unsigned user,
+                   unsigned group);
+// A command in a cell: reads what the root shows, executes programs, writes its private folders, and, where its profile
+// writes, the segment and the profile's writable folders.
+LandlockSpec command_landlock(const std::string& segment_path, const Profile& profile);
+std::vector<ResourceLimit> command_limits(const CommandLimits& limits);
+// A command's environment, whole: nothing of the operator's is in it but what `passed` names ("NAME=value").
+std::vector<std::string> command_environment(const std::vector<std::string>& passed = {});
+// Puts "NAME=value" in the place of an entry with the same name, or at the end.
+void set_variable(std::vector<std::string>& environment, const std::string& entry);
+// The files worker: the segment, without execute, and read-only where the profile is. The vcs worker only reads it.
+LandlockSpec files_landlock(const std::string& segment_path, const Profile& profile);
 LandlockSpec vcs_landlock(const std::string& segment_path);
 
 // Where things are in a cell.

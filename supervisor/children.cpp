@@ -10,11 +10,11 @@
 namespace toren::supervisor {
 namespace {
 
-CellLimits cell_limits(const Config::Limits& limits) {
-    return {.tmp_bytes = limits.tmp_bytes,
-            .open_files = limits.open_files,
-            .processes = limits.processes,
-            .file_bytes = limits.file_bytes};
+CommandLimits limits_of_commands(const Config::Limits& limits) {
+    return {.processes = limits.processes,
+            .seconds = limits.command_seconds,
+            .file_bytes = limits.file_bytes,
+            .open_files = limits.open_files};
 }
 
 // Opens a ruleset inside the new root and gives it its number.
@@ -52,28 +52,29 @@ Result<CagedProcess> start_broker(const Programs& programs, const std::vector<Li
 
 Result<CagedProcess> start_cell(const Programs& programs, const std::string& segment_path, const Config::Limits& limits,
                                 bool landlock) {
-    const CellLimits caps = cell_limits(limits);
-    CagedProgram cell{.name = "toren-spawner",
-                      .program = programs.spawner.get(),
-                      .root = cell_root(segment_path, caps, ::geteuid(), ::getegid()),
-                      .capabilities = {CAP_SYS_ADMIN, CAP_SETPCAP},
-                      .limits = command_limits(caps),
-                      .arguments = {segment_path, std::to_string(limits.output_ring_bytes)},
-                      .role = ipc::Role::kSpawner,
-                      .control_number = ipc::kSpawnerSupervisorFd,
-                      .descriptors = {{programs.files_worker.get(), ipc::kSpawnerFilesProgramFd},
-                                      {programs.vcs_worker.get(), ipc::kSpawnerVcsProgramFd}},
-                      .open_inside = {}};
+    const Profile profile = workspace_write_profile(limits_of_commands(limits));
+    CagedProgram cell{
+        .name = "toren-spawner",
+        .program = programs.spawner.get(),
+        .root = cell_root(segment_path, profile, {.tmp_bytes = limits.tmp_bytes}, ::geteuid(), ::getegid()),
+        .capabilities = {CAP_SYS_ADMIN, CAP_SETPCAP},
+        .limits = command_limits(profile.limits),
+        .arguments = {segment_path, std::to_string(limits.output_ring_bytes)},
+        .role = ipc::Role::kSpawner,
+        .control_number = ipc::kSpawnerSupervisorFd,
+        .descriptors = {{programs.files_worker.get(), ipc::kSpawnerFilesProgramFd},
+                        {programs.vcs_worker.get(), ipc::kSpawnerVcsProgramFd}},
+        .open_inside = {}};
     if (!landlock) cell.arguments.push_back(ipc::kWithoutLandlock);
-    cell.open_inside = [segment_path, landlock](auto& descriptors, auto& opened) -> Result<> {
+    cell.open_inside = [segment_path, profile, landlock](auto& descriptors, auto& opened) -> Result<> {
         UniqueFd folder(::open(segment_path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
         if (!folder) return errno_error("open '" + segment_path + "' in the cell");
         descriptors.push_back({folder.get(), ipc::kSpawnerSegmentFd});
         opened.push_back(std::move(folder));
         if (!landlock) return Ok{};
-        TRY(add_ruleset(files_landlock(segment_path), ipc::kSpawnerFilesRulesetFd, descriptors, opened));
+        TRY(add_ruleset(files_landlock(segment_path, profile), ipc::kSpawnerFilesRulesetFd, descriptors, opened));
         TRY(add_ruleset(vcs_landlock(segment_path), ipc::kSpawnerVcsRulesetFd, descriptors, opened));
-        return add_ruleset(command_landlock(segment_path), ipc::kSpawnerCommandRulesetFd, descriptors, opened);
+        return add_ruleset(command_landlock(segment_path, profile), ipc::kSpawnerCommandRulesetFd, descriptors, opened);
     };
     return start_caged(cell);
 }

@@ -68,11 +68,7 @@ bool holds_nul(const std::vector<std::string>& strings) {
 // What the cell gives, and the request's additions over it.
 std::vector<std::string> merged_environment(const std::vector<std::string>& additions) {
     auto all = command_environment();
-    for (const auto& addition : additions) {
-        const auto name = addition.substr(0, addition.find('=') + 1);
-        std::erase_if(all, [&](const auto& entry) { return entry.starts_with(name); });
-        all.push_back(addition);
-    }
+    for (const auto& addition : additions) set_variable(all, addition);
     return all;
 }
 

@@ -1,0 +1,44 @@
+// Guards inside the trees that a cell shows: secrets are hidden, and what makes tools run code later is read-only and
+// cannot be moved aside. Kernel-enforced by mounts of the cell's own namespace, made by its spawner (CAP_SYS_ADMIN of
+// the cell's user namespace, no Landlock), so that commands and workers alike are under them.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+
+namespace toren {
+
+struct GuardSpec {
+    std::vector<std::string> trees;    // absolute, in the cell: the segment first, then the profile's further folders
+    std::vector<std::string> secrets;  // patterns of file names, last match wins, '!' before one that stays visible
+    std::vector<std::string> protect;  // names that are read-only wherever they are, and held at the segment's top
+                                       // even where absent
+    bool git = true;                   // hooks, configuration and gitfiles of every repository, jj's the same
+};
+
+class Guards {
+public:
+    // Walks the trees and puts every mount in place. An error where anything could not be looked at or masked: the
+    // caller must not go on.
+    static Result<Guards> stand(const GuardSpec& spec);
+    Guards(Guards&&) noexcept;
+    Guards& operator=(Guards&&) noexcept;
+    ~Guards();
+
+    // Readable when something appeared in a tree: call refresh().
+    int fd() const;
+    // Masks what appeared since. Before each command is made ready, and whenever fd() is readable.
+    Result<> refresh();
+    // Takes the placeholders of absent names away again. Mounts end with their namespace.
+    void release();
+
+private:
+    struct Impl;
+    explicit Guards(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace toren
