@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "policy/cage.h"
 #include "policy/namespaces.h"
 #include "policy/privileges.h"
 
@@ -38,13 +39,7 @@ Result<> become(const CagedProgram& program, unsigned user, unsigned group, cons
                 const UniqueFd& null, const UniqueFd& log) {
     TRY(die_with_parent(channel.get()));
     if (::setsid() < 0) return errno_error("setsid");
-    ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);  // or /proc/self/uid_map belongs to root and cannot be written
-    TRY(map_own_ids(user, group));
-    TRY(set_not_dumpable());
-    if (program.root.loopback) TRY(bring_loopback_up());
-    if (::sethostname("toren", 5) != 0) return errno_error("uts namespace: sethostname");
-    TRY(enter_root(program.root));
-    TRY(set_resource_limits(program.limits));
+    TRY(enter_cell({program.root, program.limits, user, group}));
     auto descriptors = program.descriptors;
     std::vector<UniqueFd> opened;
     if (program.open_inside) TRY(program.open_inside(descriptors, opened));

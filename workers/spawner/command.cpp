@@ -13,10 +13,8 @@
 #include "base/child_process.h"
 #include "ipc/channel.h"
 #include "ipc/inherited.h"
-#include "policy/landlock.h"
-#include "policy/privileges.h"
+#include "policy/cage.h"
 #include "policy/roles.h"
-#include "policy/seccomp.h"
 
 namespace toren::spawner {
 namespace {
@@ -27,13 +25,6 @@ using ipc::StartStep;
     const StartFailure failure{step, code};
     [[maybe_unused]] const auto written = ::write(pipe, &failure, sizeof failure);
     ::_exit(127);
-}
-
-Result<> confine(bool landlock) {
-    TRY(drop_all_capabilities());
-    TRY(set_no_new_privileges());
-    if (landlock) TRY(restrict_to_ruleset(ipc::kSpawnerCommandRulesetFd));
-    return install_filter(FilterRole::kCommand);
 }
 
 // Signals as a new program expects them: the spawner blocks what it reads by descriptor.
@@ -89,7 +80,8 @@ void run_command(CommandEnds ends, bool landlock) {
     for (UniqueFd* closed : {&null, &ends.output, &ends.errors}) closed->release();
     const int failure = kFailure;
     ::fcntl(failure, F_SETFD, FD_CLOEXEC);
-    if (auto confined = confine(landlock); !confined) fail(failure, StartStep::kConfine, confined.error().code);
+    if (auto confined = confine_command(landlock ? ipc::kSpawnerCommandRulesetFd : -1); !confined)
+        fail(failure, StartStep::kConfine, confined.error().code);
     reset_signals();
 
     ipc::Channel channel(UniqueFd(kStart), ipc::Role::kCommand, ipc::Role::kBroker, ipc::Phase::kOpen);
