@@ -32,12 +32,16 @@ ChildProcess& ChildProcess::operator=(ChildProcess&& other) noexcept {
     return *this;
 }
 
-Result<std::optional<ChildProcess>> ChildProcess::fork(std::uint64_t clone_flags) {
+Result<std::optional<ChildProcess>> ChildProcess::fork(std::uint64_t clone_flags, int cgroup) {
     int pidfd = -1;
     clone_args args{};
     args.flags = clone_flags | CLONE_PIDFD;
     args.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
     args.exit_signal = SIGCHLD;
+    if (cgroup >= 0) {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = static_cast<std::uint64_t>(cgroup);
+    }
     const long pid = ::syscall(SYS_clone3, &args, sizeof args);
     if (pid < 0) return errno_error("clone3");
     if (pid == 0) return std::optional<ChildProcess>{};

@@ -6,9 +6,9 @@
 #include <optional>
 #include <string>
 
+#include "base/limits.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
-#include "policy/limits.h"
 
 namespace toren {
 
@@ -48,15 +48,16 @@ public:
     CommandGroup& operator=(CommandGroup&&) noexcept;
     ~CommandGroup();  // kills what is left and removes the group
 
-    int fd() const { return group_.get(); }  // for CLONE_INTO_CGROUP
-    void kill() const;                       // the whole tree, at once (cgroup.kill)
-    // How often the kernel ended something here for memory.
-    std::uint64_t memory_kills() const;
+    int fd() const { return group_.get(); }   // for CLONE_INTO_CGROUP
+    void kill() const;                        // the whole tree, at once (cgroup.kill)
     std::uint64_t peak_memory_bytes() const;  // 0 where the kernel does not tell (before 5.19)
 
 private:
     UniqueFd parent_, group_;
     std::string name_;
 };
+
+// How often the kernel ended something in a group for memory; `events`: its open memory.events.
+std::uint64_t memory_kills(int events);
 
 }  // namespace toren

@@ -118,6 +118,14 @@ Result<> put(const Mount& mount, const UniqueFd& tree) {
     return error("a mount of no kind");
 }
 
+Result<> make_nothing() {
+    const std::string file = std::string(kStaging) + kNothingFile, folder = std::string(kStaging) + kNothingFolder;
+    TRY(make_file(file, ""));
+    TRY(make_folder(folder));
+    if (::chmod(file.c_str(), 0) != 0 || ::chmod(folder.c_str(), 0) != 0) return errno_error("chmod '" + folder + "'");
+    return Ok{};
+}
+
 bool of_the_host(MountKind kind) {
     return kind == MountKind::kReadOnly || kind == MountKind::kWritable || kind == MountKind::kDevice;
 }
@@ -148,6 +156,7 @@ Result<> enter_root(const RootSpec& spec) {
         return errno_error("mount namespace: mount tmpfs");
     for (std::size_t i = 0; i < spec.mounts.size(); ++i)
         if (!left_out[i]) TRY(put(spec.mounts[i], trees[i]));
+    TRY(make_nothing());
     if (::chdir(kStaging) != 0) return errno_error("chdir to the new root");
     // The old root lands on top of the new one and is detached from there.
     if (::syscall(SYS_pivot_root, ".", ".") != 0) return errno_error("mount namespace: pivot_root");
@@ -168,6 +177,45 @@ Result<> bring_loopback_up() {
     request.ifr_name[1] = 'o';
     request.ifr_flags = IFF_UP | IFF_RUNNING;
     if (::ioctl(socket.get(), SIOCSIFFLAGS, &request) != 0) return errno_error("network namespace: loopback up");
+    return Ok{};
+}
+
+Result<> follow_mounts() {
+    if (::mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0)
+        return errno_error("mount namespace: make '/' a slave of the cell's");
+    return Ok{};
+}
+
+Result<> make_tree_read_only(const std::string& path) {
+    mount_attr read_only{};
+    read_only.attr_set = MOUNT_ATTR_RDONLY;
+    if (::syscall(SYS_mount_setattr, AT_FDCWD, path.c_str(), AT_RECURSIVE | AT_SYMLINK_NOFOLLOW, &read_only,
+                  sizeof read_only) != 0)
+        return errno_error("mount namespace: make '" + path + "' read-only");
+    return Ok{};
+}
+
+Result<> hide_path(const std::string& path) {
+    open_how how{};
+    how.flags = O_PATH | O_CLOEXEC;
+    how.resolve = RESOLVE_NO_MAGICLINKS;  // a link is followed as a command would: what it leads to is hidden
+    UniqueFd found(static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, path.c_str(), &how, sizeof how)));
+    if (!found && (errno == ENOENT || errno == ENOTDIR)) return Ok{};
+    struct stat about {};
+    if (!found || ::fstat(found.get(), &about) != 0) return errno_error("hide '" + path + "'");
+    return cover_with_nothing(found.get(), S_ISDIR(about.st_mode));
+}
+
+Result<> cover_with_nothing(int found, bool folder) {
+    UniqueFd nothing(static_cast<int>(::syscall(SYS_open_tree, AT_FDCWD, folder ? kNothingFolder : kNothingFile,
+                                                OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)));
+    if (!nothing) return errno_error("mount namespace: open_tree of the cell's empty file");
+    mount_attr attr{};
+    attr.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC | kNoSetuidNoDevices;
+    if (::syscall(SYS_mount_setattr, nothing.get(), "", AT_EMPTY_PATH, &attr, sizeof attr) != 0)
+        return errno_error("mount namespace: mount_setattr of the cell's empty file");
+    if (::syscall(SYS_move_mount, nothing.get(), "", found, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) != 0)
+        return errno_error("mount namespace: hide a file");
     return Ok{};
 }
 

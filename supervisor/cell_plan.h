@@ -1,0 +1,33 @@
+// What one segment's cell is made of, compiled from the configuration: pure data, which `toren policy show` prints and
+// children.cpp carries out.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/limits.h"
+#include "base/result.h"
+#include "ipc/messages.h"
+#include "policy/config.h"
+#include "policy/guards.h"
+#include "policy/profile.h"
+#include "policy/segment_names.h"
+
+namespace toren::supervisor {
+
+struct CellPlan {
+    std::string segment;            // the folder
+    Profile profile;                // the segment's own: what the cell holds
+    std::vector<Profile> commands;  // what a command may run under, narrowed; the segment's own first
+    SegmentLimits limits;
+    GuardSpec guards;
+    std::vector<std::string> environment;  // "NAME=value" that the profile passes
+    std::uint64_t ring_bytes = 0;
+};
+
+Result<CellPlan> plan_cell(const Config& config, const Segment& segment);
+
+// What the spawner has to know of it.
+ipc::CellSettings cell_settings(const CellPlan& plan, bool landlock, bool cgroup);
+
+}  // namespace toren::supervisor
