@@ -7,37 +7,10 @@
 #include <set>
 
 #include "policy/canonical.h"
+#include "policy/forbidden_places.h"
 
 namespace toren {
 namespace {
-
-struct Forbidden {
-    const char* path;
-    bool beneath;  // and everything in it
-    const char* why;
-};
-
-// Where /bin and /lib are links into /usr, the canonical path falls under /usr.
-constexpr Forbidden kForbidden[] = {
-    {"/bin", true, "holds the system's programs"},
-    {"/boot", true, "holds what starts the system"},
-    {"/dev", true, "holds devices"},
-    {"/etc", true, "holds the system's configuration"},
-    {"/home", false, "holds every user's home folder"},
-    {"/lib", true, "holds the system's libraries"},
-    {"/lib32", true, "holds the system's libraries"},
-    {"/lib64", true, "holds the system's libraries"},
-    {"/libx32", true, "holds the system's libraries"},
-    {"/proc", true, "shows the host's processes"},
-    {"/root", false, "is a home folder"},
-    {"/run", true, "holds the sockets of the host's services"},
-    {"/sbin", true, "holds the system's programs"},
-    {"/sys", true, "controls the kernel"},
-    {"/tmp", false, "holds the sockets and files of every program"},
-    {"/usr", true, "holds the system's programs"},
-    {"/var", false, "holds the state of the host's services"},
-    {"/var/tmp", false, "holds the files of every program"},
-};
 
 struct Candidate {
     Segment::Source source;
@@ -99,16 +72,7 @@ private:
 
     // Why nobody may work in `path`, which is canonical; "" where nothing speaks against it.
     std::string refusal(const std::string& path) const {
-        if (path == "/") return "is the whole file system";
-        if (is_within(home_canonical_, path))
-            return path == home_canonical_ ? "is the home folder" : "holds the home folder";
-        if (is_within(state_, path)) return path == state_ ? "is Toren's state folder" : "holds Toren's state folder";
-        if (is_within(path, state_)) return "lies in Toren's state folder";
-        for (const Forbidden& row : kForbidden)
-            if (path == row.path || (row.beneath && is_within(path, row.path)))
-                return path == row.path ? row.why : std::string("lies in ") + row.path + ", which " + row.why;
-        if (!is_printable_utf8(path)) return "has a name that is not printable UTF-8";
-        return {};
+        return refusal_of_place(path, {home_canonical_, state_}, Use::kWrite);
     }
 
     static std::string refused_text(const Candidate& candidate, const std::string& why) {

@@ -5,7 +5,6 @@
 // IF OWNED   the attacker has the operator's account, so it parses the operator's configuration and nothing else
 #include "supervisor/serve.h"
 
-#include <pwd.h>
 #include <signal.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
@@ -25,19 +24,8 @@
 namespace toren::supervisor {
 namespace {
 
-std::string home_folder() {
-    if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/') return home;
-    const passwd* account = ::getpwuid(::geteuid());
-    return account == nullptr ? "/" : account->pw_dir;
-}
-
 Result<Config> configuration(const ServeOptions& options, const std::string& home) {
-    const auto file = options.config ? options.config : find_config_file(home);
-    if (!file)
-        return error(
-            "no configuration: looked for ./toren.toml, ./.toren/config.toml and ~/.config/toren/config.toml (`toren "
-            "config example` prints one)");
-    TRY_ASSIGN(auto config, load_config(*file));
+    TRY_ASSIGN(auto config, load_config(options.config, home));
     if (options.listen) {
         const auto colon = options.listen->rfind(':');
         char* end = nullptr;
