@@ -8,7 +8,7 @@
 #include "base/limits.h"
 #include "base/result.h"
 #include "ipc/messages.h"
-#include "policy/config.h"
+#include "policy/config_profiles.h"
 #include "policy/guards.h"
 #include "policy/profile.h"
 #include "policy/segment_names.h"
@@ -25,7 +25,8 @@ struct CellPlan {
     std::uint64_t ring_bytes = 0;
 };
 
-Result<CellPlan> plan_cell(const Config& config, const Segment& segment);
+// Looks at the file system (a profile's folders must be there), opens nothing.
+Result<CellPlan> plan_cell(const ProfileSources& sources, const Segment& segment);
 
 // What the spawner has to know of it.
 ipc::CellSettings cell_settings(const CellPlan& plan, bool landlock, bool cgroup);

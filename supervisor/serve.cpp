@@ -16,6 +16,7 @@
 
 #include "base/log.h"
 #include "policy/config.h"
+#include "policy/config_profiles.h"
 #include "policy/landlock.h"
 #include "policy/privileges.h"
 #include "policy/segments.h"
@@ -102,6 +103,8 @@ Result<int> run(const ServeOptions& options) {
     TRY_ASSIGN(const auto created, state.created_segments());
     TRY_ASSIGN(auto segments, discover_segments(config, created, state.path(), home));
     for (const auto& warning : segments.warnings) log_warning(warning);
+    TRY_ASSIGN(const auto remarks, check_profiles({config, segments, home, state.path()}));
+    for (const auto& remark : remarks) log_warning(remark);
     TRY_ASSIGN(auto listeners, bind_listeners(config.server.host, static_cast<std::uint16_t>(config.server.port)));
     TRY_ASSIGN(const auto pin, pairing_pin(config));
     TRY(set_not_dumpable());

@@ -195,7 +195,8 @@ void Supervisor::open_cell(const ipc::Packet& packet) {
     if (cell.ready) return attach(name, cell);
     if (cell.caged.process.running()) return;  // it answers when it stands
     auto started = [&]() -> Result<CagedProcess> {
-        TRY_ASSIGN(const auto plan, plan_cell(settings_.config, *configured));
+        TRY_ASSIGN(const auto plan,
+                   plan_cell({settings_.config, segments_, settings_.home, state_.path()}, *configured));
         for (const auto& profile : plan.commands) cell.profiles.push_back(profile.name);
         return start_cell(programs_, plan, settings_.landlock);
     }();

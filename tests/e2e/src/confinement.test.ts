@@ -40,7 +40,7 @@ file_bytes = 65536
   },
   async (started) => {
     started.write('Alpha/drafts/one.txt', 'a draft');
-    started.write('Alpha/plans.txt', 'plans');
+    started.write('Alpha/plans.txt', 'plans\n');
     started.write('Alpha/.env', kSecret);
     started.write('Alpha/.env.example', 'TOKEN=');
     started.write('Alpha/deploy/server.pem', kSecret);
@@ -65,7 +65,7 @@ describe('profiles', () => {
     assert.equal(stderr.length, 4, stderr.join('\n'));
     for (const line of stderr) assert.match(line, /Read-only file system|cannot create/);
     assert.ok(!fs.existsSync(alpha('made')));
-    assert.equal(fs.readFileSync(alpha('plans.txt'), 'utf8'), 'plans');
+    assert.equal(fs.readFileSync(alpha('plans.txt'), 'utf8'), 'plans\n');
   });
   test('the same script writes under the segment\'s own profile', async () => {
     assert.equal((await shell('touch written && echo yes')).text, 'yes');
