@@ -7,6 +7,7 @@
 #include "policy/namespaces.h"
 #include "policy/privileges.h"
 #include "policy/seccomp.h"
+#include "policy/ways_out.h"
 
 namespace toren {
 
@@ -15,7 +16,8 @@ Result<> enter_cell(const CellSpec& spec) {
     TRY(map_own_ids(spec.user, spec.group));
     TRY(set_not_dumpable());
     if (spec.root.loopback) TRY(bring_loopback_up());
-    if (::sethostname("toren", 5) != 0) return errno_error("uts namespace: sethostname");
+    if (::sethostname("toren", 5) != 0)
+        return layer_error(Feature::kNamespaceRights, "sethostname in the uts namespace");
     TRY(enter_root(spec.root));
     return set_resource_limits(spec.limits);
 }

@@ -18,6 +18,10 @@ extern const std::uint64_t kAllNamespaces;
 // For each command inside a cell.
 extern const std::uint64_t kCommandNamespaces;
 
+// Why ChildProcess::fork(kAllNamespaces) failed with `code`: finds out which of them the kernel refuses. The caller
+// must be single-threaded.
+Error refused_namespaces(int code);
+
 // Every id maps to itself: another mapping would show files with other owners than git's index recorded.
 Result<> map_own_ids(unsigned user, unsigned group);
 

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/child_process.h"
+#include "base/log.h"
 #include "ipc/channel.h"
 #include "ipc/inherited.h"
 #include "policy/cage.h"
@@ -80,7 +81,10 @@ void run_command(CommandEnds ends, int ruleset, const std::vector<std::string>& 
     for (UniqueFd* closed : {&null, &ends.output, &ends.errors}) closed->release();
     const int failure = kFailure;
     ::fcntl(failure, F_SETFD, FD_CLOEXEC);
-    if (auto confined = confine_command(ruleset); !confined) fail(failure, StartStep::kConfine, confined.error().code);
+    if (auto confined = confine_command(ruleset); !confined) {
+        log_error(confined.error().text());  // to whoever reads the command's output
+        fail(failure, StartStep::kConfine, confined.error().code);
+    }
     reset_signals();
 
     ipc::Channel channel(UniqueFd(kStart), ipc::Role::kCommand, ipc::Role::kBroker, ipc::Phase::kOpen);

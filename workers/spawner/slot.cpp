@@ -6,6 +6,7 @@
 #include "ipc/inherited.h"
 #include "ipc/output_log.h"
 #include "policy/namespaces.h"
+#include "policy/ways_out.h"
 #include "workers/spawner/command_init.h"
 
 namespace toren::spawner {
@@ -18,7 +19,10 @@ Result<Slot> make_slot(std::uint32_t id, const ipc::CellSettings& cell, const ip
     if (cell.cgroup) {
         TRY_ASSIGN(group, CommandGroup::make(ipc::kSpawnerCgroupFd, id, profile.limits));
     }
-    TRY_ASSIGN(auto child, ChildProcess::fork(kCommandNamespaces));
+    auto forked = ChildProcess::fork(kCommandNamespaces);
+    if (!forked)
+        return layer_error(Feature::kOtherNamespaces, "clone3 with a pid and a mount namespace", forked.error().code);
+    auto child = std::move(*forked);
     if (!child) {
         start.first.reset();
         control.first.reset();
