@@ -20,6 +20,7 @@
 #include "policy/landlock.h"
 #include "policy/privileges.h"
 #include "policy/segments.h"
+#include "supervisor/self_probe.h"
 #include "supervisor/supervisor.h"
 
 namespace toren::supervisor {
@@ -105,6 +106,7 @@ Result<int> run(const ServeOptions& options) {
     for (const auto& warning : segments.warnings) log_warning(warning);
     TRY_ASSIGN(const auto remarks, check_profiles({config, segments, home, state.path()}));
     for (const auto& remark : remarks) log_warning(remark);
+    TRY(prove_the_cage(programs, state.path(), config, landlock));
     TRY_ASSIGN(auto listeners, bind_listeners(config.server.host, static_cast<std::uint16_t>(config.server.port)));
     TRY_ASSIGN(const auto pin, pairing_pin(config));
     TRY(set_not_dumpable());

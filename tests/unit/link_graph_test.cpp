@@ -117,6 +117,13 @@ TEST_F(LinkedPrograms, TheSpawnerAndTheFilesWorkerLinkTheLanguageAndItsCapabilit
             EXPECT_TRUE(allowed.contains(library)) << program << " links " << library;
 }
 
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+TEST(LinkedProbe, TheProbeLinksNothingForTheDaemonWaitsForItToStart) {
+    if (!fs::exists(kPrograms / "toren-probe")) GTEST_SKIP() << "toren-probe is not built";
+    EXPECT_EQ(needed_by(kPrograms / "toren-probe"), Names{});
+}
+#endif
+
 TEST_F(LinkedPrograms, NoProgramLinksWhatNobodyHasNamedHere) {
     Names known = {"libc",    "libstdc++",  "libgcc_s", "libm", "libcap", "ld-linux-x86-64", "ld-linux-aarch64",
                    "libgit2", "libsqlite3", "libcrypto"};
@@ -187,6 +194,7 @@ TEST(IncludeGraph, APartIncludesOnlyThePartsThatItsProcessMayHave) {
         {"workers/files/", {"base/", "ipc/", "policy/", "workers/service_channel.", "workers/files/"}},
         {"workers/vcs/", {"base/", "ipc/", "policy/", "workers/service_channel.", "workers/vcs/"}},
         {"workers/spawner/", {"base/", "ipc/", "policy/", "workers/spawner/"}},
+        {"workers/probe/", {"base/", "ipc/", "workers/probe/"}},
         {"cli/", {"base/", "policy/", "supervisor/", "cli/"}},
     };
     for (const auto& [file, header, ours] : includes()) {
@@ -242,7 +250,7 @@ TEST(ProcessHeaders, TheMainFileOfEveryProcessOpensWithWhatAReviewerMustKnow) {
     std::vector<std::string> mains = {"supervisor/serve.cpp", "broker/main.cpp"};
     for (const auto& entry : fs::directory_iterator(kSources / "workers"))
         if (fs::exists(entry.path() / "main.cpp")) mains.push_back(fs::relative(entry.path() / "main.cpp", kSources));
-    EXPECT_EQ(mains.size(), 5U);
+    EXPECT_EQ(mains.size(), 6U);
     for (const auto& main : mains) {
         std::istringstream lines(content(kSources / main));
         std::vector<std::string> fields;
