@@ -14,7 +14,7 @@ namespace {
 constexpr FeatureRow kFeatures[] = {
     {Feature::kClone3,          "processes",          "clone3 with a pidfd (Linux 5.3)"},
     {Feature::kUserNamespace,   "user namespace",     "user namespaces without privileges (CONFIG_USER_NS)"},
-    {Feature::kOtherNamespaces, "namespaces",         "mount, pid, network, ipc, uts and cgroup namespaces (CONFIG_NAMESPACES, CONFIG_NET_NS)"},
+    {Feature::kOtherNamespaces, "namespaces",         "mount, pid, network, ipc, uts and cgroup namespaces"},
     {Feature::kNamespaceRights, "user namespace",     "capabilities inside a new user namespace"},
     {Feature::kFreshProc,       "mount namespace",    "a fresh /proc in a new pid namespace"},
     {Feature::kOpenat2,         "mount namespace",    "openat2 (Linux 5.6)"},
@@ -76,7 +76,7 @@ constexpr WayOut kWaysOut[] = {
     {Feature::kOtherNamespaces, kDocker, nullptr, kWithDocker},
     {Feature::kOtherNamespaces, kPodman, nullptr, kWithPodman},
     {Feature::kOtherNamespaces, nullptr, nullptr,
-     "a kernel with every kind of namespace, and user.max_{mnt,pid,net,ipc,uts,cgroup}_namespaces large enough"},
+     "a kernel with every kind of namespace (CONFIG_NAMESPACES, CONFIG_NET_NS), and user.max_{mnt,pid,net,ipc,uts,cgroup}_namespaces large enough"},
 
     {Feature::kNamespaceRights, kAppArmor, "1", kWithProfile},
     {Feature::kNamespaceRights, kDocker, nullptr, kWithDocker},
