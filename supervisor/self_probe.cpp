@@ -109,9 +109,10 @@ Result<Control> start_outside(const ProbeTargets& targets) {
     if (::pipe2(ends, O_CLOEXEC) != 0) return errno_error("pipe2");
     Control control{{}, UniqueFd(ends[0])};
     const UniqueFd write(ends[1]);
-    TRY_ASSIGN(auto child, ChildProcess::fork());
-    if (!child) become_control(targets, write.get());
-    control.process = std::move(*child);
+    auto child = ChildProcess::fork();
+    if (!child) return layer_error(Feature::kClone3, "clone3", child.error().code);
+    if (!*child) become_control(targets, write.get());
+    control.process = std::move(**child);
     return control;
 }
 

@@ -1,8 +1,8 @@
 // toren-probe: tries a handful of ways out of a cage and says what came of each.
-// PROCESS    two at each start of the daemon: one as a command in a cell of its own, one outside as the positive
-// control PRIVILEGE  whatever it is started with; inside, what any command has DISTRUSTS  nothing: it reads its own
-// arguments, which the supervisor made IF OWNED   inside, it can lie about its own results; what it was to reach tells
-// the supervisor, too
+// PROCESS    two at each start of the daemon: a command in a cell of its own, and outside the positive control
+// PRIVILEGE  whatever it is started with; inside, what any command has
+// DISTRUSTS  nothing: it reads its own arguments, which the supervisor made
+// IF OWNED   inside, it can lie about its own results; what it was to reach tells the supervisor, too
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
