@@ -65,6 +65,11 @@ std::optional<ExitStatus> ChildProcess::try_wait() {
     return ExitStatus{0, info.si_status};
 }
 
+pid_t ChildProcess::release() {
+    pidfd_.reset();
+    return std::exchange(pid_, 0);
+}
+
 void ChildProcess::end() {
     if (!pidfd_) return;
     kill(SIGKILL);
@@ -88,7 +93,7 @@ Result<> inherit_only(std::span<const InheritedFd> descriptors) {
         if (std::none_of(descriptors.begin(), descriptors.end(),
                          [&](const auto& kept) { return kept.number == number; }))
             ::close(number);
-    if (::syscall(SYS_close_range, static_cast<unsigned>(after), ~0U, 0U) != 0) return errno_error("layer descriptors: close_range (Linux 5.9 or newer is needed)");
+    if (::syscall(SYS_close_range, static_cast<unsigned>(after), ~0U, 0U) != 0) return errno_error("close_range");
     return Ok{};
 }
 

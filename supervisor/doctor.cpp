@@ -66,7 +66,7 @@ Result<ProbeReport> probe() {
     TRY_ASSIGN(const auto programs, Programs::open_beside_this_one());
     const OwnFolder own;
     TRY_ASSIGN(const auto folder, own.path());
-    return probe_the_cage(programs, folder, Config{}.limits, static_cast<bool>(landlock_abi()));
+    return probe_the_cage(programs, folder, Config{}, static_cast<bool>(landlock_abi()));
 }
 
 }  // namespace
