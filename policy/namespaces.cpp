@@ -21,7 +21,7 @@
 namespace toren {
 
 const std::uint64_t kAllNamespaces =
-    CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
+    CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
 const std::uint64_t kCommandNamespaces = CLONE_NEWNS | CLONE_NEWPID;
 
 namespace {

@@ -13,7 +13,8 @@ namespace toren {
 inline constexpr const char* kNothingFile = "/.toren/file";
 inline constexpr const char* kNothingFolder = "/.toren/folder";
 
-// For ChildProcess::fork.
+// For ChildProcess::fork. The cgroup namespace is not among them: with the clone its root would be the parent's group,
+// so enter_cell makes it, once the child is in its own.
 extern const std::uint64_t kAllNamespaces;
 // For each command inside a cell.
 extern const std::uint64_t kCommandNamespaces;
