@@ -93,7 +93,8 @@ Result<> inherit_only(std::span<const InheritedFd> descriptors) {
         if (std::none_of(descriptors.begin(), descriptors.end(),
                          [&](const auto& kept) { return kept.number == number; }))
             ::close(number);
-    if (::syscall(SYS_close_range, static_cast<unsigned>(after), ~0U, 0U) != 0) return errno_error("close_range");
+    if (::syscall(SYS_close_range, static_cast<unsigned>(after), ~0U, 0U) != 0)
+        return errno_error("layer descriptors: close_range (Linux 5.9 or newer is needed)");
     return Ok{};
 }
 

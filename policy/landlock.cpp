@@ -77,7 +77,7 @@ Result<UniqueFd> make_ruleset(const LandlockSpec& spec) {
     RulesetAttr attr{};
     attr.handled_access_fs = handled_files(abi);
     if (abi >= 4 && spec.refuse_tcp) attr.handled_access_net = kNetBindTcp | kNetConnectTcp;
-    if (abi >= 6 && spec.scoped) attr.scoped = kScopeAbstractSocket | kScopeSignal;
+    if (abi >= 6) attr.scoped = kScopeAbstractSocket | kScopeSignal;
     const std::size_t size = abi >= 6 ? sizeof attr : abi >= 4 ? 2 * sizeof(std::uint64_t) : sizeof(std::uint64_t);
     UniqueFd ruleset(static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attr, size, 0)));
     if (!ruleset) return layer_error(Feature::kLandlock, "landlock_create_ruleset");

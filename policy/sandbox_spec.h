@@ -45,7 +45,6 @@ struct PathRule {
 
 struct LandlockSpec {
     std::vector<PathRule> rules = {};
-    bool scoped = true;      // no signal and no abstract socket to a process outside (ABI 6); not for who ends others
     bool refuse_tcp = true;  // where the kernel can (ABI 4): the empty network namespace stops it before
 };
 

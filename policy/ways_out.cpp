@@ -100,10 +100,10 @@ constexpr WayOut kWaysOut[] = {
     {Feature::kLandlock, "/sys/kernel/security/lsm", nullptr,
      "put `landlock` into the kernel's lsm= list (CONFIG_LSM or the boot command line; /sys/kernel/security/lsm shows "
      "it), on Linux 5.13 or newer with CONFIG_SECURITY_LANDLOCK; or run without this layer: "
-     "confinement.allow_degraded = [\"landlock\"]"},
+     "confinement.allow_degraded = ['landlock']"},
     {Feature::kLandlock, nullptr, nullptr,
      "Linux 5.13 or newer with CONFIG_SECURITY_LANDLOCK and `landlock` in its lsm= list, and, in a container, a runtime "
-     "whose filter knows Landlock; or run without this layer: confinement.allow_degraded = [\"landlock\"]"},
+     "whose filter knows Landlock; or run without this layer: confinement.allow_degraded = ['landlock']"},
     {Feature::kLandlockRights, nullptr, nullptr, "Linux 6.12 or newer"},
     {Feature::kSeccomp, nullptr, nullptr,
      "a kernel with CONFIG_SECCOMP_FILTER, as every Debian 12 kernel is, where an outer sandbox permits seccomp(2)"},

@@ -28,10 +28,17 @@ Result<ipc::Packet> next_packet(ipc::Channel& channel, Deadline deadline, const 
     }
 }
 
+// The text of an Error as one again, so that its way out is known as such.
+Error error_of_cell(const std::string& text) {
+    const auto end = text.find("; needed: ");
+    if (end == std::string::npos) return error(text);
+    return Error{0, text.substr(0, end), text.substr(end + 2)};
+}
+
 // A broker's end of a conversation with the cell's spawner.
 Result<ipc::Channel> attach(CagedProcess& cell, Deadline deadline) {
     TRY_ASSIGN(const auto packet, next_packet(cell.channel, deadline, "CellReady"));
-    if (const auto failed = packet.as<ipc::CellFailed>()) return error(failed->error);
+    if (const auto failed = packet.as<ipc::CellFailed>()) return error_of_cell(failed->error);
     const auto ready = packet.as<ipc::CellReady>();
     if (!ready || ready->version != ipc::kProtocolVersion) return error("its spawner is of another build");
     TRY_ASSIGN(auto ends, ipc::socket_pair());

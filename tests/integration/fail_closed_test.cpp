@@ -80,7 +80,7 @@ INSTANTIATE_TEST_SUITE_P(
         MissingCall{"Landlock",
                     SYS_landlock_create_ruleset,
                     ENOSYS,
-                    {"layer landlock: the kernel gives none", "Linux 5.13", "allow_degraded = [\\\"landlock\\\"]"}},
+                    {"layer landlock: the kernel gives none", "Linux 5.13", "allow_degraded = ['landlock']"}},
         MissingCall{"LandlockRules", SYS_landlock_add_rule, EOPNOTSUPP, {"layer landlock: landlock_add_rule"}},
         MissingCall{"LandlockDomains", SYS_landlock_restrict_self, EPERM, {"layer landlock: landlock_restrict_self"}},
         MissingCall{"Openat2", SYS_openat2, ENOSYS, {"layer mount namespace: open ", "needed: openat2 (Linux 5.6)"}},
@@ -125,7 +125,9 @@ TEST(Invariant1, DoctorShowsTheMissingUserNamespaceAndTheWayOut) {
     const auto row = row_of(document, "user namespaces without privileges");
     EXPECT_EQ(row.at("state"), "missing");
     EXPECT_TRUE(holds(row.at("way_out"), "sysctl user.max_user_namespaces=15000")) << row;
-    EXPECT_EQ(row_of(document, "a real cell").at("state"), "missing");
+    const auto cell = row_of(document, "a real cell");
+    EXPECT_EQ(cell.at("state"), "missing");
+    EXPECT_TRUE(holds(cell.at("way_out"), "sysctl user.max_user_namespaces=15000")) << cell;
     EXPECT_EQ(row_of(document, "close_range").at("state"), "ok") << "the control: what is there is shown as there";
 }
 
@@ -137,6 +139,17 @@ TEST(Invariant1, DoctorShowsTheMissingLandlock) {
     const auto document = nlohmann::json::parse(ended.out);
     EXPECT_EQ(row_of(document, "Landlock (Linux 5.13").at("state"), "missing");
     EXPECT_EQ(row_of(document, "mount_setattr").at("state"), "ok");
+}
+
+TEST(Invariant1, DoctorShowsWhatTheCellOfAnOlderKernelWasShortOf) {
+    const DaemonFolder daemon;
+    const auto ended = daemon.run({"doctor", "--json"}, 0, [] { return take_away(SYS_mount_setattr, ENOSYS); });
+    EXPECT_EQ(ended.status, 1);
+    const auto document = nlohmann::json::parse(ended.out);
+    EXPECT_EQ(row_of(document, "mount_setattr").at("state"), "missing");
+    const auto cell = row_of(document, "a real cell");
+    EXPECT_TRUE(holds(cell.at("detail"), "layer mount namespace: mount_setattr")) << cell;
+    EXPECT_TRUE(holds(cell.at("way_out"), "needed: mount_setattr (Linux 5.12); the way out: a newer kernel")) << cell;
 }
 
 TEST(Doctor, ShowsEveryLayerAndEveryAttemptOnThisMachine) {
