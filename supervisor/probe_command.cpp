@@ -9,7 +9,7 @@
 namespace toren::supervisor {
 namespace {
 
-constexpr std::size_t kLargestOutput = 64 * 1024;
+constexpr std::size_t kLargestOutput = 65536;
 
 using Deadline = std::chrono::steady_clock::time_point;
 

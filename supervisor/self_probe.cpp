@@ -22,7 +22,7 @@ using Clock = std::chrono::steady_clock;
 using ipc::Must;
 
 constexpr std::chrono::seconds kLongest{10};  // a machine under load is no reason to refuse; one that hangs is
-constexpr std::size_t kLargestOutput = 64 * 1024;
+constexpr std::size_t kLargestOutput = 65536;
 
 // --- the two runs
 
@@ -77,6 +77,7 @@ Result<std::string> run_inside(const Programs& programs, const ProbeTargets& tar
     if (!inherit_only(kept)) ::_exit(126);
     const auto arguments = targets.arguments(false);
     std::vector<const char*> pointers;
+    pointers.reserve(arguments.size() + 1);
     for (const auto& argument : arguments) pointers.push_back(argument.c_str());
     pointers.push_back(nullptr);
     ::execv(targets.program().c_str(), const_cast<char* const*>(pointers.data()));
