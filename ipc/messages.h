@@ -111,6 +111,7 @@ struct CellSettings {
     std::uint64_t ring_bytes = 0;
     bool landlock = true;                  // false: no ruleset was inherited, by the operator's word
     bool cgroup = false;                   // the cell's group was inherited
+    std::uint64_t memory_bytes = 0;        // of everything in the cell, where no group holds it; 0: no limit
     std::vector<std::string> hidden;       // absolute: nothing is there, for commands and workers alike
     std::vector<std::string> writable;     // every tree of the host that is writable in the cell
     std::vector<std::string> trees;        // every tree that guards are for (policy/guards.h), the segment first
@@ -120,7 +121,7 @@ struct CellSettings {
     std::vector<std::string> environment;  // "NAME=value", beyond what every command gets
     std::vector<SlotProfile> profiles;     // the segment's own first
     auto fields() {
-        return std::tie(segment, ring_bytes, landlock, cgroup, hidden, writable, trees, secrets, protect,
+        return std::tie(segment, ring_bytes, landlock, cgroup, memory_bytes, hidden, writable, trees, secrets, protect,
                         protect_repositories, environment, profiles);
     }
 };

@@ -1,5 +1,6 @@
 #include "policy/limit_watch.h"
 
+#include <signal.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,18 +23,18 @@ constexpr std::uint64_t kSoonest = 20, kLatest = 500;
 
 }  // namespace
 
-bool LimitWatch::measures(const CommandLimits& limits, bool memory_is_held) {
-    return limits.cpu_seconds != 0 || (limits.memory_bytes != 0 && !memory_is_held);
+bool LimitWatch::reads_proc(const CommandLimits& limits, bool in_group) {
+    return !in_group && (limits.cpu_seconds != 0 || limits.memory_bytes != 0);
 }
 
-LimitWatch::LimitWatch(const CommandLimits& limits, bool memory_is_held, UniqueFd proc)
-    : limits_(limits), watch_memory_(limits.memory_bytes != 0 && !memory_is_held), proc_(std::move(proc)) {}
+LimitWatch::LimitWatch(const CommandLimits& limits, GroupMeter meter, UniqueFd proc)
+    : limits_(limits), meter_(std::move(meter)), proc_(std::move(proc)) {}
 
 void LimitWatch::start() {
     const auto now = now_in_milliseconds();
     // A year is as good as none, and cannot overflow.
     if (limits_.seconds != 0) deadline_ = now + std::min<std::uint64_t>(limits_.seconds, 31'622'400) * 1000;
-    if (proc_) next_look_ = now + kSoonest;
+    if (proc_ || (meter_.cpu_stat && limits_.cpu_seconds != 0)) next_look_ = now + kSoonest;
 }
 
 int LimitWatch::milliseconds_to_next() const {
@@ -54,12 +55,34 @@ EndedBy LimitWatch::exceeded(std::uint64_t output_bytes) {
 }
 
 EndedBy LimitWatch::measure(std::uint64_t now) {
-    const auto usage = measure_usage(proc_.get(), ::getpid(), limits_.memory_bytes);
-    if (!usage) return EndedBy::kMemory;  // what cannot be watched does not go on
-    if (watch_memory_ && usage->memory_bytes > limits_.memory_bytes) return EndedBy::kMemory;
-    if (limits_.cpu_seconds != 0 && usage->cpu_milliseconds > limits_.cpu_seconds * 1000) return EndedBy::kCpu;
-    const std::uint64_t left = watch_memory_ ? limits_.memory_bytes - usage->memory_bytes : UINT64_MAX;
-    next_look_ = now + std::clamp(left / kBytesPerMillisecond, kSoonest, kLatest);
+    Usage usage;
+    if (proc_) {
+        const auto measured = measure_usage(proc_.get(), ::getpid(), limits_.memory_bytes);
+        if (!measured) return EndedBy::kMemory;  // what cannot be watched does not go on
+        usage = *measured;
+    } else {
+        usage.cpu_milliseconds = meter_.cpu_milliseconds();
+    }
+    const bool memory = limits_.memory_bytes != 0 && usage.memory_bytes > limits_.memory_bytes;
+    const bool cpu = limits_.cpu_seconds != 0 && usage.cpu_milliseconds > limits_.cpu_seconds * 1000;
+    const auto over = memory ? EndedBy::kMemory : cpu ? EndedBy::kCpu : EndedBy::kNothing;
+    // Twice in a row: a child that is reaped between two reads counts twice, once.
+    if (over != EndedBy::kNothing && over == suspected_) return over;
+    suspected_ = over;
+    const std::uint64_t left = limits_.memory_bytes == 0 ? UINT64_MAX : limits_.memory_bytes - usage.memory_bytes;
+    const auto took = now_in_milliseconds() - now;
+    next_look_ = now + (memory ? 1 : std::clamp(left / kBytesPerMillisecond, kSoonest, kLatest)) + took * 20;
+    return EndedBy::kNothing;
+}
+
+void LimitWatch::kill() const {
+    if (meter_.kill_switch) meter_.kill();
+}
+
+EndedBy LimitWatch::held_by_kernel(int signal) const {
+    if (meter_.memory_events && meter_.memory_kills() > 0) return EndedBy::kMemory;
+    if (signal == SIGXCPU) return EndedBy::kCpu;
+    if (signal == SIGXFSZ) return EndedBy::kFileSize;
     return EndedBy::kNothing;
 }
 

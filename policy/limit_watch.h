@@ -1,20 +1,21 @@
-// Watches one command's limits from the init of its pid namespace: the clock, its output, and, where the kernel holds
-// them for nobody, its tree's memory and processor time. Resource limits are not its matter.
+// Watches one command's limits from the init of its pid namespace: the clock, its output, its tree's processor time,
+// and its memory where no cgroup holds that. Resource limits are not its matter.
 #pragma once
 
 #include <cstdint>
 
 #include "base/limits.h"
 #include "base/unique_fd.h"
+#include "policy/cgroup.h"
 
 namespace toren {
 
 class LimitWatch {
 public:
-    // `memory_is_held`: a cgroup holds memory_bytes. `proc`: the /proc of the tree's pid namespace; may be nothing
-    // where measures() is false.
-    LimitWatch(const CommandLimits& limits, bool memory_is_held, UniqueFd proc);
-    static bool measures(const CommandLimits& limits, bool memory_is_held);
+    // `meter`: of the cgroup that holds the tree's memory, or empty. `proc`: the /proc of its pid namespace, open for
+    // reading; may be empty where reads_proc() is false.
+    LimitWatch(const CommandLimits& limits, GroupMeter meter, UniqueFd proc);
+    static bool reads_proc(const CommandLimits& limits, bool in_group);
 
     // The clock starts: the command was executed.
     void start();
@@ -22,15 +23,20 @@ public:
     int milliseconds_to_next() const;
     // The limit that the tree has exceeded now, if any.
     EndedBy exceeded(std::uint64_t output_bytes);
+    // Ends the tree at once where it has a group; its pid namespace's init does the rest.
+    void kill() const;
+    // The limit that the kernel held, as far as the tree's end tells. `signal`: what ended the command, or 0.
+    EndedBy held_by_kernel(int signal) const;
 
 private:
     EndedBy measure(std::uint64_t now);
 
     CommandLimits limits_;
-    bool watch_memory_;
+    GroupMeter meter_;
     UniqueFd proc_;
     std::uint64_t deadline_ = 0;   // milliseconds of the monotonic clock; 0: none
     std::uint64_t next_look_ = 0;  // the same
+    EndedBy suspected_ = EndedBy::kNothing;
 };
 
 }  // namespace toren

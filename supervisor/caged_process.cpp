@@ -40,8 +40,14 @@ Result<> become(const CagedProgram& program, unsigned user, unsigned group, cons
                 const UniqueFd& null, const UniqueFd& log) {
     TRY(die_with_parent(channel.get()));
     if (::setsid() < 0) return errno_error("setsid");
-    TRY(enter_cell({program.root, program.limits, user, group}));
+    TRY_ASSIGN(UniqueFd cgroup, enter_cell({.root = program.root,
+                                            .limits = program.limits,
+                                            .user = user,
+                                            .group = group,
+                                            .in_cgroup = program.cgroup >= 0,
+                                            .oom_victim = program.oom_victim}));
     auto descriptors = program.descriptors;
+    if (cgroup) descriptors.push_back({cgroup.get(), program.cgroup_number});
     std::vector<UniqueFd> opened;
     if (program.open_inside) TRY(program.open_inside(descriptors, opened));
     const int program_number = 40;
@@ -50,6 +56,7 @@ Result<> become(const CagedProgram& program, unsigned user, unsigned group, cons
     TRY(standard_streams(null, log));
     TRY(inherit_only(descriptors));
     for (auto& fd : opened) fd.release();
+    cgroup.release();
     if (::fcntl(program_number, F_SETFD, FD_CLOEXEC) != 0) return errno_error("fcntl");
     reset_signals();
     TRY(keep_only_capabilities(program.capabilities));
@@ -72,7 +79,9 @@ Result<CagedProcess> start_caged(const CagedProgram& program) {
     TRY_ASSIGN(caged.log, LogRelay::create(child_log));
     ::setsockopt(ends.first.get(), SOL_SOCKET, SO_SNDTIMEO, &kSendTimeout, sizeof kSendTimeout);
     const unsigned user = ::geteuid(), group = ::getegid();
-    auto child = ChildProcess::fork(kAllNamespaces);
+    auto child = ChildProcess::fork(kAllNamespaces, program.cgroup);
+    if (!child && program.cgroup >= 0 && child.error().code == EBUSY)
+        return Error{EBUSY, "layer cgroup: a process cannot be born into its cell's group"};
     if (!child) return refused_namespaces(child.error().code);
     if (!*child) {
         set_log_process(program.name);

@@ -36,6 +36,7 @@ ipc::CellSettings cell_settings(const CellPlan& plan, bool landlock, bool cgroup
                                .ring_bytes = plan.ring_bytes,
                                .landlock = landlock,
                                .cgroup = cgroup,
+                               .memory_bytes = cgroup ? 0 : plan.limits.memory_bytes,
                                .hidden = absolute(plan.profile.hidden, plan.segment),
                                .writable = plan.profile.writable,
                                .trees = plan.guards.trees,

@@ -43,7 +43,7 @@ Result<CagedProcess> start_broker(const Programs& programs, const std::vector<Li
     return start_caged(broker);
 }
 
-Result<CagedProcess> start_cell(const Programs& programs, const CellPlan& plan, bool landlock) {
+Result<CagedProcess> start_cell(const Programs& programs, const CellPlan& plan, bool landlock, int cgroup) {
     CagedProgram cell{.name = "toren-spawner",
                       .program = programs.spawner.get(),
                       .root = cell_root(plan.segment, plan.profile, plan.limits, ::geteuid(), ::getegid()),
@@ -54,6 +54,9 @@ Result<CagedProcess> start_cell(const Programs& programs, const CellPlan& plan, 
                       .control_number = ipc::kSpawnerSupervisorFd,
                       .descriptors = {{programs.files_worker.get(), ipc::kSpawnerFilesProgramFd},
                                       {programs.vcs_worker.get(), ipc::kSpawnerVcsProgramFd}},
+                      .cgroup = cgroup,
+                      .cgroup_number = ipc::kSpawnerCgroupFd,
+                      .oom_victim = true,
                       .open_inside = {}};
     cell.open_inside = [&plan, landlock](auto& descriptors, auto& opened) -> Result<> {
         UniqueFd folder(::open(plan.segment.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
@@ -71,7 +74,7 @@ Result<CagedProcess> start_cell(const Programs& programs, const CellPlan& plan, 
         return Ok{};
     };
     TRY_ASSIGN(auto started, start_caged(cell));
-    TRY(started.channel.send(cell_settings(plan, landlock, false)));
+    TRY(started.channel.send(cell_settings(plan, landlock, cgroup >= 0)));
     return started;
 }
 

@@ -15,6 +15,7 @@ namespace toren::supervisor {
 Result<CagedProcess> start_broker(const Programs& programs, const std::vector<Listener>& listeners,
                                   const std::string& broker_state, bool landlock);
 
-Result<CagedProcess> start_cell(const Programs& programs, const CellPlan& plan, bool landlock);
+// `cgroup`: the cell's group, or -1 where no subtree is delegated.
+Result<CagedProcess> start_cell(const Programs& programs, const CellPlan& plan, bool landlock, int cgroup);
 
 }  // namespace toren::supervisor

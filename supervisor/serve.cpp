@@ -81,6 +81,17 @@ Result<bool> landlock_stands(const Config& config) {
     return false;
 }
 
+// Where none is, resource limits and a watchdog hold what they can; that is no degraded cage, but it is said.
+std::optional<CgroupTree> cgroups_if_delegated() {
+    auto tree = CgroupTree::take_over();
+    if (tree) {
+        log_info("limits are held by cgroup v2 in " + tree->path() + " (" + tree->controllers() + ")");
+        return std::move(*tree);
+    }
+    log_info("limits are held by resource limits and a watchdog: " + tree.error().text());
+    return std::nullopt;
+}
+
 // The one place where signals arrive: nothing here runs in a handler.
 Result<UniqueFd> watch_signals() {
     sigset_t watched;
@@ -106,6 +117,7 @@ Result<int> run(const ServeOptions& options) {
     for (const auto& warning : segments.warnings) log_warning(warning);
     TRY_ASSIGN(const auto remarks, check_profiles({config, segments, home, state.path()}));
     for (const auto& remark : remarks) log_warning(remark);
+    auto cgroups = cgroups_if_delegated();
     TRY(prove_the_cage(programs, state.path(), config, landlock));
     TRY_ASSIGN(auto listeners, bind_listeners(config.server.host, static_cast<std::uint16_t>(config.server.port)));
     TRY_ASSIGN(const auto pin, pairing_pin(config));
@@ -118,7 +130,7 @@ Result<int> run(const ServeOptions& options) {
     TRY_ASSIGN(const auto signals, watch_signals());
     log_info("serving " + std::to_string(segments.segments.size()) + " segments from " + config.file + ", state in " +
              state.path());
-    Settings settings{std::move(config), home, pin, std::move(listeners), landlock};
+    Settings settings{std::move(config), home, pin, std::move(listeners), std::move(cgroups), landlock};
     return Supervisor(std::move(settings), std::move(programs), std::move(state), std::move(audit), std::move(segments))
         .run(signals.get());
 }

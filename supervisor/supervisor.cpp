@@ -198,7 +198,10 @@ void Supervisor::open_cell(const ipc::Packet& packet) {
         TRY_ASSIGN(const auto plan,
                    plan_cell({settings_.config, segments_, settings_.home, state_.path()}, *configured));
         for (const auto& profile : plan.commands) cell.profiles.push_back(profile.name);
-        return start_cell(programs_, plan, settings_.landlock);
+        if (settings_.cgroups) {
+            TRY_ASSIGN(cell.group, settings_.cgroups->make_cell(plan.limits));
+        }
+        return start_cell(programs_, plan, settings_.landlock, cell.group.fd());
     }();
     if (!started) {
         cells_.erase(name);

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "policy/cgroup_tree.h"
 #include "policy/config.h"
 #include "policy/segments.h"
 #include "supervisor/audit_log.h"
@@ -22,6 +23,7 @@ struct Settings {
     std::string home;
     std::string pairing_pin;
     std::vector<Listener> listeners;
+    std::optional<CgroupTree> cgroups = {};  // nothing where no subtree is delegated
     bool landlock = true;  // false only where confinement.allow_degraded says so and the kernel has none
 };
 
@@ -33,6 +35,7 @@ public:
 
 private:
     struct Cell {
+        Group group;  // before its process, so that it ends after it
         CagedProcess caged;
         bool ready = false;
         bool wanted = false;  // the broker waits for it

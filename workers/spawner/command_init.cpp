@@ -11,7 +11,6 @@
 #include "base/log.h"
 #include "ipc/channel.h"
 #include "ipc/inherited.h"
-#include "policy/landlock.h"
 #include "policy/limit_watch.h"
 #include "policy/namespaces.h"
 #include "policy/privileges.h"
@@ -40,9 +39,8 @@ struct HeldFds {
     UniqueFd errors;
     UniqueFd failure;
     UniqueFd signals;
-    UniqueFd memory_events;  // the last three where they are needed
-    UniqueFd group_kill;
-    UniqueFd proc;
+    GroupMeter meter;  // where a cgroup holds the command
+    UniqueFd proc;     // where none does, and something has to be measured
 };
 
 class CommandInit {
@@ -55,8 +53,6 @@ public:
           errors_(std::move(held.errors)),
           failure_(std::move(held.failure)),
           signals_(std::move(held.signals)),
-          memory_events_(std::move(held.memory_events)),
-          group_kill_(std::move(held.group_kill)),
           limits_(std::move(limits)) {}
 
     // Until the command has ended and its output is in the log, or the broker has gone.
@@ -104,8 +100,7 @@ private:
 
     // Everyone in this pid namespace but this process.
     void end_tree() {
-        if (group_kill_) [[maybe_unused]]
-            const auto written = ::write(group_kill_.get(), "1", 1);
+        limits_.kill();
         ::kill(-1, SIGKILL);
     }
 
@@ -138,6 +133,10 @@ private:
     void reap() {
         signalfd_siginfo info;
         while (::read(signals_.get(), &info, sizeof info) > 0) {
+            // From outside this pid namespace: the spawner says that the segment's memory is used up.
+            if (info.ssi_signo != SIGTERM || info.ssi_code != SI_USER || info.ssi_pid != 0) continue;
+            ended_by_ = EndedBy::kMemory;
+            end_tree();
         }
         int status = 0;
         pid_t pid = 0;
@@ -156,16 +155,7 @@ private:
         if (!started_) take_start();
         exited_.failed_step = start_failure_.step;
         exited_.start_errno = start_failure_.code;
-        exited_.ended_by = ended_by();
-    }
-
-    // What this process saw to, or what the kernel did, as far as the end tells.
-    EndedBy ended_by() const {
-        if (ended_by_ != EndedBy::kNothing) return ended_by_;
-        if (memory_events_ && memory_kills(memory_events_.get()) > 0) return EndedBy::kMemory;
-        if (exited_.signal == SIGXCPU) return EndedBy::kCpu;
-        if (exited_.signal == SIGXFSZ) return EndedBy::kFileSize;
-        return EndedBy::kNothing;
+        exited_.ended_by = ended_by_ != EndedBy::kNothing ? ended_by_ : limits_.held_by_kernel(exited_.signal);
     }
 
     void report_exit() {
@@ -180,8 +170,6 @@ private:
     UniqueFd errors_;
     UniqueFd failure_;
     UniqueFd signals_;
-    UniqueFd memory_events_;
-    UniqueFd group_kill_;
     LimitWatch limits_;
     StartFailure start_failure_{};
     EndedBy ended_by_ = EndedBy::kNothing;
@@ -214,52 +202,60 @@ Result<> narrow_mounts(const CommandTerms& terms) {
     return mount_own_proc();
 }
 
-// What confines the init itself: of all files it may read /proc, where it has to watch what its command uses.
-Result<> confine_init(const CommandTerms& terms, bool reads_proc) {
+// Beneath its filter the init needs nothing. It is under no Landlock: it ends and measures processes of another domain.
+Result<> confine_init() {
     TRY(drop_all_capabilities());
     TRY(set_no_new_privileges());
-    if (terms.cell.landlock) {
-        LandlockSpec spec{.scoped = false};  // it ends its command's processes, which are in another domain
-        if (reads_proc) spec.rules.push_back({"/proc", Access::kRead});
-        TRY_ASSIGN(const auto ruleset, make_ruleset(spec));
-        TRY(restrict_to_ruleset(ruleset.get()));
-    }
     return install_filter(FilterRole::kCommandInit);
 }
 
-// Every descriptor of the init gets a number of its own, and nothing else stays open.
-Result<> hold_only(HeldFds& held) {
-    UniqueFd* const all[] = {&held.control, &held.output,        &held.errors,     &held.failure,
-                             &held.signals, &held.memory_events, &held.group_kill, &held.proc};
+// Those descriptors, each at a number of its own from 3 on, and of all others the ruleset alone stay open.
+Result<> keep_open(std::span<UniqueFd* const> fds, int ruleset) {
     std::vector<InheritedFd> kept;
-    int number = 3;
-    for (const UniqueFd* fd : all)
+    if (ruleset >= 0) kept.push_back({ruleset, ruleset});
+    std::vector<int> numbers;
+    for (int number = 3; const UniqueFd* fd : fds) {
+        if (number == ruleset) ++number;
+        numbers.push_back(number);
         if (*fd) kept.push_back({fd->get(), number++});
+    }
     TRY(inherit_only(kept));
-    number = 3;
-    for (UniqueFd* fd : all)
-        if (*fd) {
-            fd->release();
-            fd->reset(number++);
+    for (std::size_t i = 0; i < fds.size(); ++i)
+        if (*fds[i]) {
+            fds[i]->release();
+            fds[i]->reset(numbers[i]);
         }
     return Ok{};
 }
 
+// All that the init holds from here on.
+Result<> hold_only(HeldFds& held) {
+    GroupMeter& meter = held.meter;
+    UniqueFd* const all[] = {&held.control,   &held.output,       &held.errors,         &held.failure,
+                             &held.signals,   &meter.kill_switch, &meter.memory_events, &meter.memory_peak,
+                             &meter.cpu_stat, &held.proc};
+    return keep_open(all, -1);
+}
+
 }  // namespace
 
-void run_command_init(InitEnds ends, const CommandTerms& terms) {
-    // Nothing of the spawner's stays open here but what the command needs to start.
+void run_command_init(InitEnds ends, const CommandTerms& terms, int born_into, GroupMeter meter) {
+    // Nothing of the spawner's stays open here but what the command needs to start, and the group's meter.
     const int ruleset = !terms.cell.landlock   ? -1
                         : terms.profile.writes ? ipc::kSpawnerCommandRulesetFd
                                                : ipc::kSpawnerReadOnlyRulesetFd;
-    constexpr int kStart = 3, kControl = 5, kGroup = 6;
-    std::vector<InheritedFd> kept = {{ends.start.release(), kStart}, {ends.control.release(), kControl}};
-    if (ruleset >= 0) kept.push_back({ruleset, ruleset});
-    if (terms.group.fd() >= 0) kept.push_back({terms.group.fd(), kGroup});
-    or_give_up(inherit_only(kept));
-    UniqueFd start(kStart), group(terms.group.fd() >= 0 ? kGroup : -1);
     HeldFds held;
-    held.control.reset(kControl);
+    held.meter = std::move(meter);
+    UniqueFd start = std::move(ends.start), group(born_into);
+    held.control = std::move(ends.control);
+    UniqueFd* const own[] = {&start,
+                             &held.control,
+                             &group,
+                             &held.meter.kill_switch,
+                             &held.meter.memory_events,
+                             &held.meter.memory_peak,
+                             &held.meter.cpu_stat};
+    or_give_up(keep_open(own, ruleset));
     or_give_up(narrow_mounts(terms));
     // Opened here: the spawner's descriptor leads to the cell's mount, which the profile has not narrowed.
     UniqueFd segment(::open(terms.cell.segment.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
@@ -268,32 +264,26 @@ void run_command_init(InitEnds ends, const CommandTerms& terms) {
     Pipe output = or_give_up(make_pipe());
     Pipe errors = or_give_up(make_pipe());
     Pipe failure = or_give_up(make_pipe());
-    const bool measures = LimitWatch::measures(terms.profile.limits, static_cast<bool>(group));
-    if (measures) held.proc.reset(::open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (group) {
-        held.memory_events.reset(::openat(group.get(), "memory.events", O_RDONLY | O_CLOEXEC));
-        held.group_kill.reset(::openat(group.get(), "cgroup.kill", O_WRONLY | O_CLOEXEC));
-    }
-    sigset_t child;
-    sigemptyset(&child);
-    sigaddset(&child, SIGCHLD);
-    held.signals.reset(::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK));  // blocked already, by the spawner
+    const bool reads_proc = LimitWatch::reads_proc(terms.profile.limits, static_cast<bool>(group));
+    if (reads_proc) held.proc.reset(::open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    sigset_t watched;  // blocked already, by the spawner
+    sigemptyset(&watched);
+    for (const int signal : {SIGCHLD, SIGTERM}) sigaddset(&watched, signal);
+    held.signals.reset(::signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK));
+    if (!held.signals || (reads_proc && !held.proc)) give_up(errno_error("descriptors"));
     auto command = or_give_up(ChildProcess::fork(0, group.get()));
     if (!command)
         run_command({std::move(start), std::move(segment), std::move(output.write), std::move(errors.write),
                      std::move(failure.write)},
                     ruleset, terms.cell.environment);
-    const pid_t pid = command->pid();
-    command->release();  // reaped with all others
-    if (!held.signals || (measures && !held.proc) || (group && !held.memory_events))
-        give_up(errno_error("descriptors"));
+    const pid_t pid = command->release();  // reaped with all others
     held.output = std::move(output.read);
     held.errors = std::move(errors.read);
     held.failure = std::move(failure.read);
     for (UniqueFd* closed : {&start, &segment, &group, &output.write, &errors.write, &failure.write}) closed->reset();
     or_give_up(hold_only(held));
-    or_give_up(confine_init(terms, measures));
-    LimitWatch limits(terms.profile.limits, static_cast<bool>(held.memory_events), std::move(held.proc));
+    or_give_up(confine_init());
+    LimitWatch limits(terms.profile.limits, std::move(held.meter), std::move(held.proc));
     CommandInit(std::move(held), std::move(ends.log), pid, std::move(limits)).run();
     ::_exit(0);
 }

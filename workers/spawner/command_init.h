@@ -20,10 +20,10 @@ struct InitEnds {
 struct CommandTerms {
     const ipc::CellSettings& cell;
     const ipc::SlotProfile& profile;
-    const CommandGroup& group;
 };
 
 // Never returns; its own end is the end of every process in the namespace, by the kernel's hand.
-[[noreturn]] void run_command_init(InitEnds ends, const CommandTerms& terms);
+// `group`: the cgroup that the command is born into, with its meter; -1 and an empty one where there is none.
+[[noreturn]] void run_command_init(InitEnds ends, const CommandTerms& terms, int group, GroupMeter meter);
 
 }  // namespace toren::spawner

@@ -29,8 +29,10 @@ Result<> ladder(UniqueFd& signals) {
     sigset_t child;
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
-    if (::sigprocmask(SIG_BLOCK, &child, nullptr) != 0) return errno_error("sigprocmask");
     signals.reset(::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK));
+    sigset_t blocked = child;
+    sigaddset(&blocked, SIGTERM);  // for the inits of commands, which read it
+    if (::sigprocmask(SIG_BLOCK, &blocked, nullptr) != 0) return errno_error("sigprocmask");
     if (!signals) return errno_error("signalfd");
     return Ok{};
 }

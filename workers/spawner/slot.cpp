@@ -15,9 +15,11 @@ Result<Slot> make_slot(std::uint32_t id, const ipc::CellSettings& cell, const ip
     TRY_ASSIGN(auto start, ipc::socket_pair());
     TRY_ASSIGN(auto control, ipc::socket_pair());
     TRY_ASSIGN(auto log, ipc::LogWriter::create(cell.ring_bytes));
-    CommandGroup group;
+    Group group;
+    GroupMeter meter;
     if (cell.cgroup) {
-        TRY_ASSIGN(group, CommandGroup::make(ipc::kSpawnerCgroupFd, id, profile.limits));
+        TRY_ASSIGN(group, make_command_group(ipc::kSpawnerCgroupFd, id, profile.limits));
+        TRY_ASSIGN(meter, group.meter());
     }
     auto forked = ChildProcess::fork(kCommandNamespaces);
     if (!forked)
@@ -27,9 +29,10 @@ Result<Slot> make_slot(std::uint32_t id, const ipc::CellSettings& cell, const ip
         start.first.reset();
         control.first.reset();
         log.close_fd();
-        run_command_init({std::move(start.second), std::move(control.second), std::move(log)}, {cell, profile, group});
+        run_command_init({std::move(start.second), std::move(control.second), std::move(log)}, {cell, profile},
+                         group.fd(), std::move(meter));
     }
-    Slot slot{std::move(*child), std::move(group), std::move(start.first), std::move(control.first),
+    Slot slot{std::move(group), std::move(*child), std::move(start.first), std::move(control.first),
               UniqueFd(::dup(log.fd()))};
     if (!slot.log) return errno_error("dup");
     return slot;

@@ -14,9 +14,9 @@
 namespace toren::spawner {
 
 struct Slot {
+    Group group;  // where a cgroup subtree is delegated; before its init, so that it ends after it
     ChildProcess init;
-    CommandGroup group;  // where a cgroup subtree is delegated
-    UniqueFd start;      // the broker's ends
+    UniqueFd start;  // the broker's ends
     UniqueFd control;
     UniqueFd log;
 };

@@ -2,22 +2,30 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include "base/log.h"
 #include "ipc/inherited.h"
+#include "policy/usage.h"
 #include "workers/spawner/service.h"
 #include "workers/spawner/slot.h"
 
 namespace toren::spawner {
+namespace {
+
+constexpr int kMeasureEvery = 250;  // milliseconds
+
+}  // namespace
 
 Spawner::Spawner(ipc::Channel supervisor, ipc::CellSettings settings, Guards guards, UniqueFd signals)
     : settings_(std::move(settings)),
       guards_(std::move(guards)),
       signals_(std::move(signals)),
       null_(::open("/dev/null", O_RDWR | O_CLOEXEC)),
-      supervisor_(std::move(supervisor)) {}
+      supervisor_(std::move(supervisor)),
+      proc_(settings_.memory_bytes == 0 ? -1 : ::open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) {}
 
 int Spawner::run() {
     if (!supervisor_.send(ipc::CellReady{})) return 1;
@@ -27,7 +35,9 @@ int Spawner::run() {
                             {broker_.fd(), POLLIN, 0},
                             {signals_.get(), POLLIN, 0},
                             {guards_.fd(), POLLIN, 0}};
-        if (::poll(waiting, std::size(waiting), -1) < 0 && errno != EINTR) break;
+        const bool measures = proc_ && !slots_.empty();
+        if (::poll(waiting, std::size(waiting), measures ? kMeasureEvery : -1) < 0 && errno != EINTR) break;
+        if (measures) hold_memory();
         if (waiting[2].revents != 0) reap();
         if (waiting[3].revents != 0) going = keep_guard();
         if (waiting[1].revents != 0) obey_broker();
@@ -42,6 +52,21 @@ bool Spawner::keep_guard() {
     auto guarded = guards_.refresh();
     if (!guarded) log_error("the cell ends, for it can no longer be guarded: " + guarded.error().text());
     return static_cast<bool>(guarded);
+}
+
+// Where no cgroup holds the segment's memory: every command is told to end its tree, and one that does not is ended.
+// Twice in a row, as policy/usage.h asks for.
+void Spawner::hold_memory() {
+    const auto now = std::chrono::steady_clock::now();
+    if (now < next_measure_) return;
+    const auto usage = measure_usage(proc_.get(), ::getpid(), settings_.memory_bytes);
+    next_measure_ = now + std::chrono::milliseconds(kMeasureEvery);
+    const bool over = !usage || usage->memory_bytes > settings_.memory_bytes;
+    if (over && over_memory_) {
+        log_error("the segment's memory limit is reached: its commands end");
+        for (auto& [id, held] : slots_) held.init.kill(std::exchange(held.told_to_end, true) ? SIGKILL : SIGTERM);
+    }
+    over_memory_ = over;
 }
 
 bool Spawner::attach_broker() {
@@ -81,7 +106,7 @@ void Spawner::new_slot(std::uint16_t profile) {
         return answer(ipc::Slot{0, profile, slot.error().code}, {null_.get(), null_.get(), null_.get()});
     }
     answer(ipc::Slot{id, profile, 0}, {slot->start.get(), slot->control.get(), slot->log.get()});
-    slots_.emplace(id, Held{std::move(slot->init), std::move(slot->group)});
+    slots_.emplace(id, Held{std::move(slot->group), std::move(slot->init), false});
 }
 
 void Spawner::start_service(ipc::Service service) {

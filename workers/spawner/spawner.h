@@ -1,6 +1,7 @@
 // The spawner's loop: what the supervisor and the broker may ask of it, and the children it holds.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 #include <unordered_map>
@@ -23,6 +24,7 @@ public:
 private:
     bool attach_broker();
     bool keep_guard();
+    void hold_memory();
     void obey_broker();
     void new_slot(std::uint16_t profile);
     void start_service(ipc::Service service);
@@ -34,8 +36,9 @@ private:
     void answer(const T& message, std::initializer_list<int> descriptors);
 
     struct Held {
+        Group group;  // before its init, so that it ends after it
         ChildProcess init;
-        CommandGroup group;
+        bool told_to_end = false;
     };
 
     ipc::CellSettings settings_;
@@ -46,6 +49,9 @@ private:
     ipc::Channel broker_;
     std::unordered_map<std::uint32_t, Held> slots_;
     ChildProcess services_[2];
+    UniqueFd proc_;  // the cell's, where its memory has to be measured
+    std::chrono::steady_clock::time_point next_measure_{};
+    bool over_memory_ = false;  // at the last look
     std::uint32_t next_slot_ = 1;
     bool retired_ = false;
 };
