@@ -206,8 +206,7 @@ private:
         const Place place{name, key.min, key.max};
         std::visit([&](auto field) { read_value(place, node, field(section)); }, key.field);
         if (key.check != nullptr && errors_.size() == before)
-            if (const auto complaint = key.check(section); !complaint.empty())
-                fail(name, node, complaint);
+            if (const auto complaint = key.check(section); !complaint.empty()) fail(name, node, complaint);
     }
 
     void read_value(const Place& place, const toml::node& node, bool& target) {
