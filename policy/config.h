@@ -83,6 +83,10 @@ struct Config {
                                             ".pypirc",
                                             ".dockercfg",
                                             ".vault-token",
+                                            ".docker/config.json",
+                                            ".config/gh",
+                                            ".config/gcloud",
+                                            ".cargo/credentials*",
                                             ".htpasswd",
                                             ".password-store"};
         std::vector<std::string> protect = {

@@ -170,8 +170,8 @@ const ConfigKey kKeys[] = {
      "of [profiles]. A command may ask for a narrower one, never for a wider one."},
     {"confinement.secrets", TOREN_FIELD(confinement.secrets), 0, kEntries,
      "Patterns of the names of files and folders that no command and no client sees, wherever they lie in a segment. "
-     "'*', '?' and '[...]' as in a shell, '!' before what stays visible; the last that matches decides. This list "
-     "takes the place of the default one; [] hides nothing.",
+     "'*', '?' and '[...]' as in a shell, '!' before what stays visible, slashes for the last parts of a path; the "
+     "last that matches decides. This list takes the place of the default one; [] hides nothing.",
      nullptr, secrets_are_patterns},
     {"confinement.protect", TOREN_FIELD(confinement.protect), 0, kEntries,
      "Names of files and folders that make programs outside the cage run code later: read-only wherever they lie in a "

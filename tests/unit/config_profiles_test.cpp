@@ -196,6 +196,12 @@ TEST(NamePatternsTest, TheLastPatternThatMatchesDecides) {
     EXPECT_EQ(*deciding_pattern(patterns, ".env.example"), "!.env.example");
     EXPECT_EQ(deciding_pattern(patterns, "src"), nullptr);
     EXPECT_FALSE(matches_patterns({"*", "!*"}, "x"));
+    EXPECT_TRUE(matches_patterns(patterns, "deep/down/.env")) << "the last component is the name";
+    EXPECT_FALSE(matches_patterns(patterns, ".env/x"));
+    for (const char* path : {".docker/config.json", "a/.docker/config.json"})
+        EXPECT_TRUE(matches_patterns({".d*r/config.json"}, path)) << path;
+    for (const char* path : {"config.json", "docker/config.json", ".d/r/config.json", ".docker/config.json/x", ""})
+        EXPECT_FALSE(matches_patterns({".d*r/config.json"}, path)) << path;
     EXPECT_TRUE(matches_patterns({"*"}, ".hidden")) << "a dot at the front is a letter like any other";
 }
 

@@ -207,8 +207,11 @@ TEST(ConfigTest, AProfileThatNobodyHasIsAnErrorWhereItIsNamed) {
 }
 
 TEST(ConfigTest, GuardsThatCouldNotStandAreRefused) {
-    EXPECT_EQ(error_of("[confinement]\nsecrets = [\"a/b\"]"),
-              "toren.toml:2: confinement.secrets: 'a/b' must be a single name, without '/'");
+    EXPECT_EQ(error_of("[confinement]\nsecrets = [\"a/../b\"]"),
+              "toren.toml:2: confinement.secrets: 'a/../b' is not the name of a file");
+    EXPECT_EQ(error_of("[confinement]\nprotect = [\"a/b\"]"),
+              "toren.toml:2: confinement.protect: 'a/b' must be a single name, without '/'");
+    EXPECT_FALSE(parse("[confinement]\nsecrets = [\"/etc/shadow\"]"));
     EXPECT_EQ(error_of("[confinement]\nsecrets = [\"!\"]"),
               "toren.toml:2: confinement.secrets: '!' is not the name of a file");
     EXPECT_EQ(error_of("[confinement]\nprotect = [\"*.rc\"]"),
