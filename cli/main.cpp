@@ -3,6 +3,7 @@
 #include <cstdio>
 
 #include "cli/doctor.h"
+#include "cli/policy.h"
 #include "policy/config.h"
 #include "supervisor/serve.h"
 
@@ -23,13 +24,19 @@ int main(int argc, char** argv) {
     config->require_subcommand(1);
     CLI::App* example = config->add_subcommand("example", "print every key with its default and meaning");
 
+    const toren::cli::PolicyCommand policy(app);
     bool doctor_json = false;
     CLI::App* doctor = app.add_subcommand("doctor", "what this machine can enforce, layer by layer");
     doctor->add_flag("--json", doctor_json, "for programs");
 
-    CLI11_PARSE(app, argc, argv);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& problem) {
+        return app.exit(problem) == 0 ? 0 : 2;  // --help is such an error as well
+    }
     if (serve->parsed()) return toren::supervisor::serve(options);
     if (doctor->parsed()) return toren::cli::doctor(doctor_json);
+    if (policy.parsed()) return policy.run();
     if (example->parsed()) std::fputs(toren::example_config().c_str(), stdout);
     return 0;
 }

@@ -84,15 +84,15 @@ std::string hidden_path_problem(std::string_view path) {
 }
 std::string hidden_stays_inside(const Config::Profile& profile) { return each(profile.hidden, hidden_path_problem); }
 
-// What a command of the cage would get from the daemon's environment and must not, by the beginning of the name.
+// What a command would get from the daemon's environment and must not. A star at the end: every name that begins so.
 struct RefusedVariable {
-    std::string_view prefix;
+    std::string_view name;
     const char* why;
 };
 constexpr RefusedVariable kRefusedVariables[] = {
-    {"LD_", "makes the loader run the daemon's libraries in every program"},
+    {"LD_*", "makes the loader run the daemon's libraries in every program"},
     {"GLIBC_TUNABLES", "changes how the loader starts every program"},
-    {"GIT_CONFIG", "points git at configuration that is not the segment's"},
+    {"GIT_CONFIG*", "points git at configuration that is not the segment's"},
     {"GIT_DIR", "points git at another repository"},
     {"GIT_WORK_TREE", "points git at another repository"},
     {"PAIRING_TOKEN", "lets whoever has it pair with the daemon"},
@@ -100,13 +100,17 @@ constexpr RefusedVariable kRefusedVariables[] = {
     {"TOREN", "is the cage's own"},
 };
 
+bool is_refused(std::string_view variable, std::string_view name) {
+    return name.ends_with('*') ? variable.starts_with(name.substr(0, name.size() - 1)) : variable == name;
+}
+
 std::string variable_problem(std::string_view name) {
     constexpr std::string_view kLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_";
     if (kLetters.find(name.front()) == name.npos ||
         name.find_first_not_of(std::string(kLetters) + "0123456789") != name.npos)
         return "is not the name of a variable";
     for (const auto& refused : kRefusedVariables)
-        if (name.starts_with(refused.prefix)) return std::string("is refused: it ") + refused.why;
+        if (is_refused(name, refused.name)) return std::string("is refused: it ") + refused.why;
     return {};
 }
 std::string variables_may_pass(const Config::Profile& profile) { return each(profile.environment, variable_problem); }

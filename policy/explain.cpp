@@ -159,11 +159,12 @@ public:
         if (landlock == nullptr)
             return no(DecidedBy::kLandlock, std::string("no rule grants ") + verb(wish) + " there");
         if (!permitted(wish)) return no(DecidedBy::kPermissions, "its owner and mode do not let this account");
-        return {true, DecidedBy::kMount, mount + "; Landlock grants it beneath '" + landlock->path + "'"};
+        return {true, DecidedBy::kMount, mount + "; Landlock rule '" + landlock->path + "'"};
     }
 
     std::string note() const {
-        return guard_ && guard_->effect == GuardRuling::kHeldInPlace && !hidden_ ? guard_->rule : "";
+        const bool held = guard_ && guard_->effect == GuardRuling::kHeldInPlace;
+        return held && rule(Wish::kWrite).allowed ? guard_->rule : "";
     }
 
 private:

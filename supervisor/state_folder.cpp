@@ -44,6 +44,12 @@ Result<StateFolder> StateFolder::open(const std::string& path) {
     return state;
 }
 
+Result<StateFolder> StateFolder::look_at(const std::string& path) {
+    StateFolder state;
+    TRY_ASSIGN(state.path_, canonicalize_existing_part(absolute(path)));
+    return state;
+}
+
 Result<std::vector<std::string>> StateFolder::created_segments() const {
     const std::string name = path_ + "/created-segments";
     std::vector<std::string> paths;

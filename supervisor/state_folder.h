@@ -14,6 +14,9 @@ public:
     // Makes it where it is missing (0700) and locks it: one daemon a state folder.
     static Result<StateFolder> open(const std::string& path);
 
+    // Makes and locks nothing, for whoever only reads; it need not exist.
+    static Result<StateFolder> look_at(const std::string& path);
+
     const std::string& path() const { return path_; }  // canonical
     std::string broker_path() const { return path_ + "/broker"; }
 

@@ -232,7 +232,7 @@ TEST(ConfigTest, VariablesThatChangeEveryProgramAreNotPassed) {
     EXPECT_EQ(error_of("[profiles.p]\nenvironment = [\"LD_PRELOAD\"]"),
               "toren.toml:2: profiles.p.environment: 'LD_PRELOAD' is refused: it makes the loader run the daemon's "
               "libraries in every program");
-    for (const char* name : {"HTTP_PROXY", "_x1", "GIT_AUTHOR_NAME", "PATH"})
+    for (const char* name : {"HTTP_PROXY", "_x1", "GIT_AUTHOR_NAME", "PATH", "HOMEBREW_PREFIX", "OLD_LD_X"})
         EXPECT_TRUE(parse(std::string("[profiles.p]\nenvironment = [\"") + name + "\"]")) << name;
 }
 

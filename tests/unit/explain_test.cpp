@@ -91,7 +91,7 @@ TEST(ExplainTest, EveryPathHasItsVerdictAndTheRuleThatMadeIt) {
         const char* rule_of_writing;
     };
     const Row kRows[] = {
-        {"/srv/app", "rwx", DecidedBy::kMount, "'/srv/app' is shown writable; Landlock grants it beneath '/srv/app'"},
+        {"/srv/app", "rwx", DecidedBy::kMount, "'/srv/app' is shown writable; Landlock rule '/srv/app'"},
         {"/srv/app/src/a.c", "rw-", DecidedBy::kMount, "'/srv/app' is shown writable"},
         {"/srv/app/run.sh", "rwx", DecidedBy::kMount, "'/srv/app' is shown writable"},
         {"/srv/app/not/there/yet", "rwx", DecidedBy::kMount, "'/srv/app' is shown writable"},
@@ -199,6 +199,7 @@ TEST(ExplainTest, WhatIsNotThereIsSaidWhereTheHostCanTell) {
 TEST(ExplainTest, AGitFolderIsWritableAndStaysInItsPlace) {
     EXPECT_THAT(explained("/srv/app/.git").note, HasSubstr("cannot be moved aside"));
     EXPECT_EQ(explained("/srv/app/.git/index").note, "");
+    EXPECT_EQ(explained("/srv/app/.git", false).note, "");
     auto view = cage();
     view.guards.git = false;
     EXPECT_EQ(explain(view, "/srv/app/.git", on_host).note, "");
