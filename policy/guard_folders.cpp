@@ -56,9 +56,7 @@ Result<int> GuardFolders::watch(int fd, FolderKind kind, bool bare) {
 }
 
 Result<GuardStep> GuardFolders::enter(const GuardWay& way, int tree, const std::string& name, UniqueFd fd,
-                                      FolderKind kind) {
-    struct stat about {};
-    if (::fstat(fd.get(), &about) != 0) return errno_error("guards: fstat '" + name + "'");
+                                      const struct stat& about, FolderKind kind) {
     TRY_ASSIGN(const int found, watch(fd.get(), kind, false));
     GuardFolder& folder = folders_[found];
     const bool known = !folder.places.empty() && folder.inode == about.st_ino && folder.device == about.st_dev;

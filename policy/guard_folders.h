@@ -2,7 +2,7 @@
 // folder. A folder that was moved has a further place; whether a place still holds is seen when it is opened.
 #pragma once
 
-#include <sys/types.h>
+#include <sys/stat.h>
 
 #include <set>
 #include <string>
@@ -48,7 +48,8 @@ public:
     const std::vector<std::string>& trees() const { return trees_; }
 
     // The folder `name` of the last step of `way` (or a tree's root where the way is empty) is watched from here on.
-    Result<GuardStep> enter(const GuardWay& way, int tree, const std::string& name, UniqueFd fd, FolderKind kind);
+    Result<GuardStep> enter(const GuardWay& way, int tree, const std::string& name, UniqueFd fd,
+                            const struct stat& about, FolderKind kind);
     // What it is has changed: other events count.
     Result<> watch_as(GuardStep& step, FolderKind kind, bool bare);
 

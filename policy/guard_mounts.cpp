@@ -130,11 +130,11 @@ Result<> GuardMounts::attach(const std::string& place) {
     device_ = about.st_dev;
     // Attached first: before Linux 6.15 what is not attached cannot be copied.
     TRY(move_onto(root.get(), covered.get()));
-    TRY_ASSIGN(const auto writable, copy_of(root.get(), 0));
+    TRY_ASSIGN(writable_, copy_of(root.get(), 0));
     TRY_ASSIGN(file_, open_in(root.get(), "file"));
     TRY_ASSIGN(folder_, open_in(root.get(), "folder"));
     TRY_ASSIGN(pins_, open_in(root.get(), "pins"));
-    TRY_ASSIGN(pins_writable_, open_in(writable.get(), "pins"));
+    TRY_ASSIGN(pins_writable_, open_in(writable_.get(), "pins"));
     const UniqueFd locked(::openat(root.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!locked || ::fchmod(locked.get(), 0) != 0) return errno_error("guards: close the masks' folder");
     mount_attr attr{};

@@ -36,7 +36,8 @@ private:
 
     UniqueFd file_, folder_;  // what masks are copies of
     UniqueFd pins_;           // where the hidden copies are attached
-    UniqueFd pins_writable_;  // the same folder, where one can make folders
+    UniqueFd writable_,
+        pins_writable_;  // the same where one can make folders; its end would cost a grace period of RCU
     dev_t device_ = 0;
     unsigned mounts_ = 0;
     unsigned copies_ = 0;

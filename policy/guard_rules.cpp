@@ -94,17 +94,35 @@ NamePatterns::NamePatterns(const std::vector<std::string>& patterns) {
         if (text.empty()) continue;
         const auto slash = text.rfind('/');
         const auto name = slash == text.npos ? text : text.substr(slash + 1);
-        patterns_.push_back({std::string(slash == text.npos ? "" : text.substr(0, slash)), std::string(name), hides,
-                             has_wildcard(name)});
+        patterns_.push_back(
+            {std::string(slash == text.npos ? "" : text.substr(0, slash)), std::string(name), hides, shape_of(name)});
     }
 }
 
 bool NamePatterns::match(std::string_view folder, std::string_view name) const {
     for (auto pattern = patterns_.rbegin(); pattern != patterns_.rend(); ++pattern) {
-        const bool same = pattern->wildcard ? matches(pattern->name, name) : pattern->name == name;
-        if (same && ends_with_components(folder, pattern->above)) return pattern->hides;
+        if (picks(*pattern, name) && ends_with_components(folder, pattern->above)) return pattern->hides;
     }
     return false;
+}
+
+NamePatterns::Shape NamePatterns::shape_of(std::string_view name) {
+    if (!has_wildcard(name)) return Shape::kLiteral;
+    if (name.starts_with('*') && !has_wildcard(name.substr(1))) return Shape::kEnd;
+    if (name.ends_with('*') && !has_wildcard(name.substr(0, name.size() - 1))) return Shape::kBeginning;
+    return Shape::kAny;
+}
+
+// Every name of a tree is held against every pattern, so the common shapes take no search.
+bool NamePatterns::picks(const Pattern& pattern, std::string_view name) {
+    const std::string_view text = pattern.name;
+    switch (pattern.shape) {
+        case Shape::kLiteral: return name == text;
+        case Shape::kEnd: return name.ends_with(text.substr(1));
+        case Shape::kBeginning: return name.starts_with(text.substr(0, text.size() - 1));
+        case Shape::kAny: break;
+    }
+    return matches(text, name);
 }
 
 std::span<const GuardRule> guard_rules() { return kRules; }
@@ -125,7 +143,7 @@ GuardRules::GuardRules(const std::vector<std::string>& secrets, const std::vecto
 GuardVerdict GuardRules::verdict(FolderKind in, std::string_view folder, std::string_view name, bool is_folder) const {
     if (git_ && in <= FolderKind::kTop)
         if (const auto* rule = find_guard_rule(FolderKind::kPlain, name))
-            return is_folder ? GuardVerdict{GuardAction::kWalk, rule->walk_as} : GuardVerdict{GuardAction::kReadOnly};
+            return GuardVerdict{is_folder ? GuardAction::kWalk : GuardAction::kReadOnly, rule->walk_as};
     if (secrets_.match(folder, name)) return {GuardAction::kHide};
     if (protect_.match(folder, name)) return {GuardAction::kReadOnly};
     return {is_folder ? GuardAction::kWalk : GuardAction::kNone};

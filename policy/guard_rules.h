@@ -21,12 +21,16 @@ public:
     bool match(std::string_view folder, std::string_view name) const;
 
 private:
+    enum class Shape : std::uint8_t { kLiteral, kEnd, kBeginning, kAny };  // what of the name is fixed
     struct Pattern {
         std::string above;  // the components before the last, joined by slashes
         std::string name;
         bool hides;
-        bool wildcard;
+        Shape shape;
     };
+    static Shape shape_of(std::string_view name);
+    static bool picks(const Pattern& pattern, std::string_view name);
+
     std::vector<Pattern> patterns_;
 };
 
@@ -67,7 +71,7 @@ enum class GuardAction : std::uint8_t { kNone, kHide, kReadOnly, kWalk };
 
 struct GuardVerdict {
     GuardAction action = GuardAction::kNone;
-    FolderKind walk_as = FolderKind::kPlain;
+    FolderKind walk_as = FolderKind::kPlain;  // what a repository's name says its folder is; of a gitfile as well
 };
 
 class GuardRules {

@@ -24,11 +24,10 @@ struct Entry {
     ino_t inode;
 };
 
-// Calls `each` with every entry but "." and "..", and stops at its first error.
+// Calls `each` with every entry but "." and ".." of a folder that was just opened, and stops at its first error.
 template <typename Each>
 Result<> each_entry(int folder, Each each) {
     alignas(dirent64) char buffer[32768];
-    if (::lseek(folder, 0, SEEK_SET) < 0) return errno_error("guards: lseek a folder");
     for (;;) {
         const long length = ::syscall(SYS_getdents64, folder, buffer, sizeof buffer);
         if (length == 0 || (length < 0 && errno == ENOENT)) return Ok{};  // removed meanwhile
@@ -54,6 +53,11 @@ bool listing_tells_inodes(int folder) {
          {long{EXT4_SUPER_MAGIC}, kXfsMagic, long{BTRFS_SUPER_MAGIC}, long{TMPFS_MAGIC}, long{F2FS_SUPER_MAGIC}})
         if (about.f_type == known) return true;
     return false;
+}
+
+bool can_search(int folder, const struct stat& about) {
+    if (about.st_uid == ::geteuid() && (about.st_mode & S_IXUSR) != 0) return true;  // saves a call for most folders
+    return ::faccessat(folder, ".", X_OK, 0) == 0;
 }
 
 bool by_table(FolderKind kind) {
@@ -90,8 +94,10 @@ Result<> GuardWalk::tree(int number) {
     if (!fd && errno == ENOTDIR) return tree_file(path);
     if (!fd) return errno_error("guards: open '" + path + "'");
     GuardWay way;
-    TRY_ASSIGN(auto step,
-               folders_.enter(way, number, "", std::move(fd), number == 0 ? FolderKind::kTop : FolderKind::kPlain));
+    struct stat about {};
+    if (::fstat(fd.get(), &about) != 0) return errno_error("guards: fstat '" + path + "'");
+    TRY_ASSIGN(auto step, folders_.enter(way, number, "", std::move(fd), about,
+                                         number == 0 ? FolderKind::kTop : FolderKind::kPlain));
     way.push_back(std::move(step));
     return walk(way);
 }
@@ -145,14 +151,14 @@ Result<bool> GuardWalk::enter(GuardWay& way, const Child& child) {
     UniqueFd fd(::openat(parent, child.name.c_str(), O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
     if (!fd && is_gone(errno)) return false;
     if (!fd && errno != EACCES && errno != EPERM) return errno_error("guards: open '" + child.name + "'");
-    if (!fd || ::faccessat(fd.get(), ".", X_OK, 0) != 0 || way.size() >= kDeepestGuarded) {
+    struct stat about {};
+    if (fd && ::fstat(fd.get(), &about) != 0) return errno_error("guards: fstat '" + child.name + "'");
+    if (!fd || !can_search(fd.get(), about) || way.size() >= kDeepestGuarded) {
         TRY(hide(way, child.name));
         return false;
     }
-    struct stat about {};
-    if (::fstat(fd.get(), &about) != 0) return errno_error("guards: fstat '" + child.name + "'");
     if (mounts_.is_mask(about.st_dev)) return false;
-    TRY_ASSIGN(auto step, folders_.enter(way, 0, child.name, std::move(fd), child.kind));
+    TRY_ASSIGN(auto step, folders_.enter(way, 0, child.name, std::move(fd), about, child.kind));
     way.push_back(std::move(step));
     return true;
 }
@@ -182,8 +188,9 @@ Result<GuardWalk::Children> GuardWalk::list_folders(GuardWay& way, FolderKind as
 Result<GuardWalk::Children> GuardWalk::list_plain(GuardWay& way) {
     Children children;
     unsigned bare = 0;
+    std::string name;
     TRY(each_entry(way.back().fd.get(), [&](const Entry& entry) -> Result<> {
-        const std::string name = entry.name;
+        name = entry.name;
         if (name == "HEAD" && entry.type != DT_DIR) bare |= 1;
         if (name == "objects" && entry.type != DT_REG) bare |= 2;
         if (name == "refs" && entry.type != DT_REG) bare |= 4;
@@ -240,6 +247,7 @@ Result<> GuardWalk::look_at(GuardWay& way, const std::string& name, unsigned cha
     const UniqueFd fd(::openat(step.fd.get(), name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
     if (!fd) return is_gone(errno) ? Result<>(Ok{}) : errno_error("guards: open '" + name + "'");
     TRY(make_read_only(way, name, fd.get()));
+    if (verdict.walk_as != FolderKind::kPlain) TRY(pin(way));            // a gitfile's folder is as a repository's
     if (type == DT_DIR) children.push_back({name, FolderKind::kPlain});  // secrets may be below
     return Ok{};
 }

@@ -68,7 +68,7 @@ TEST(GuardRules, AVerdictIsTheRepositorysThenTheSecretsThenTheProtectedNames) {
     for (const auto& c :
          std::vector<VerdictCase>{{FolderKind::kPlain, ".git", true, GuardAction::kWalk, FolderKind::kGit},
                                   {FolderKind::kTop, ".git", true, GuardAction::kWalk, FolderKind::kGit},
-                                  {FolderKind::kTop, ".git", false, GuardAction::kReadOnly},
+                                  {FolderKind::kTop, ".git", false, GuardAction::kReadOnly, FolderKind::kGit},
                                   {FolderKind::kTop, ".jj", true, GuardAction::kWalk, FolderKind::kJj},
                                   {FolderKind::kPlain, "a.key", false, GuardAction::kHide},
                                   {FolderKind::kPlain, "a.key", true, GuardAction::kHide},

@@ -34,10 +34,11 @@ public:
     GuardedCell(const std::string& segment, const std::optional<GuardSpec>& guards, Profile profile = {}) {
         int ends[2];
         EXPECT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+        const unsigned user = ::geteuid(), group = ::getegid();
         auto child = ChildProcess::fork(kAllNamespaces);
         if (child && !*child) {
             ::close(ends[0]);
-            serve(ends[1], segment, guards, profile);
+            serve(ends[1], segment, guards, profile, user, group);
         }
         EXPECT_TRUE(child) << child.error().text();
         channel_.reset(ends[0]);
@@ -86,8 +87,7 @@ private:
     }
 
     [[noreturn]] static void serve(int channel, const std::string& segment, const std::optional<GuardSpec>& spec,
-                                   const Profile& profile) {
-        const unsigned user = ::geteuid(), group = ::getegid();
+                                   const Profile& profile, unsigned user, unsigned group) {
         std::optional<Guards> guards;
         const auto begin = [&]() -> Result<std::string> {
             TRY(enter_cell({cell_root(segment, profile, {}, user, group), {}, user, group}));

@@ -78,11 +78,11 @@ void PrintTo(const Attack& attack, std::ostream* out) { *out << attack.name; }
 class GuardsAttackTest : public testing::TestWithParam<Attack> {};
 
 TEST_P(GuardsAttackTest, IsRefusedAndSucceedsWithoutGuards) {
-    for (const bool guarded : {false, true}) {
-        TempFolder folder;
-        const auto segment = folder.folder("segment");
-        const auto made = host(segment, GetParam().setup);
-        ASSERT_EQ(made.code, 0) << made.output;
+    TempFolder folder;
+    const auto segment = folder.folder("segment");
+    const auto made = host(segment, GetParam().setup);
+    ASSERT_EQ(made.code, 0) << made.output;
+    for (const bool guarded : {true, false}) {
         GuardedCell cell(segment, guarded ? std::optional(spec_for(segment)) : std::nullopt);
         ASSERT_TRUE(cell.stands()) << cell.error();
         const auto ran = cell.run(GetParam().attempt);
@@ -90,8 +90,8 @@ TEST_P(GuardsAttackTest, IsRefusedAndSucceedsWithoutGuards) {
         if (guarded) EXPECT_NE(ran.code, 0) << "it succeeds under guards: " << ran.output;
         else EXPECT_EQ(ran.code, 0) << "the control fails: " << ran.output;
         if (guarded) cell.release();
-        host(segment, "chmod -R u+rwx .");
     }
+    host(segment, "chmod -R u+rwx .");
 }
 
 const std::string kRepo = kRepository;
@@ -105,15 +105,16 @@ const std::vector<Attack> kGitAttacks = {
     {"HookMadeExecutable", kRepo + "chmod -x .git/hooks/pre-commit", "chmod +x .git/hooks/pre-commit"},
     {"HooksRenamed", kRepo, "mv .git/hooks .git/h2"},
     {"HooksRemoved", kRepo, "rm -rf .git/hooks && mkdir .git/hooks"},
-    {"HooksReplacedByLink", kRepo, "mkdir evil; rm -rf .git/hooks; ln -s ../evil .git/hooks"},
-    {"HooksRenamedOver", kRepo + "rm .git/hooks/*", "mkdir evil; echo x >evil/post-commit; mv -T evil .git/hooks"},
+    {"HooksReplacedByLink", kRepo, "mkdir -p evil; rm -rf .git/hooks; ln -s ../evil .git/hooks"},
+    {"HooksRenamedOver", kRepo + "rm .git/hooks/*", "mkdir -p evil; echo x >evil/post-commit; mv -T evil .git/hooks"},
     {"HooksExchanged", kRepo,
-     "mkdir evil; python3 -c 'import ctypes,sys; "
+     "mkdir -p evil; python3 -c 'import ctypes,sys; "
      "sys.exit(ctypes.CDLL(None).renameat2(-100,b\"evil\",-100,b\".git/hooks\",2)!=0)'"},
     {"HooksAbsent", kRepo + "rm -rf .git/hooks", "mkdir -p .git/hooks; echo x >.git/hooks/post-commit"},
-    {"HooksAbsentLinked", kRepo + "rm -rf .git/hooks", "mkdir evil; ln -sT ../evil .git/hooks"},
+    {"HooksAbsentLinked", kRepo + "rm -rf .git/hooks", "mkdir -p evil; ln -sT ../evil .git/hooks"},
     {"HooksLinkTarget", kRepo + "mv .git/hooks mine; ln -s ../mine .git/hooks", "echo x >mine/pre-push"},
-    {"HooksLinkReplaced", kRepo + "mv .git/hooks mine; ln -s ../mine .git/hooks", "mkdir e; ln -sfn ../e .git/hooks"},
+    {"HooksLinkReplaced", kRepo + "mv .git/hooks mine; ln -s ../mine .git/hooks",
+     "mkdir -p e; ln -sfn ../e .git/hooks"},
     {"HooksLinkTargetMoved", kRepo + "mkdir in; mv .git/hooks in/mine; ln -s ../in/mine .git/hooks",
      "mv in x; mkdir -p in/mine"},
     {"HookOfACopy", kRepo, "cp -r .git e; echo x >e/hooks/pre-push; mv -T .git g; mv e .git"},
@@ -121,7 +122,7 @@ const std::vector<Attack> kGitAttacks = {
     {"ConfigByGit", kRepo, "git config core.pager evil"},
     {"ConfigRenamed", kRepo, "mv .git/config .git/c2"},
     {"ConfigRenamedOver", kRepo, "echo '[core]' >c; mv -f c .git/config"},
-    {"ConfigReplacedByLink", kRepo, "ln -s /tmp/x c; mv -fT c .git/config"},
+    {"ConfigReplacedByLink", kRepo, "ln -sf /tmp/x c; mv -fT c .git/config"},
     {"ConfigRemoved", kRepo, "rm -f .git/config"},
     {"ConfigTruncated", kRepo, "truncate -s 0 .git/config"},
     {"ConfigHardLinked", kRepo, "ln .git/config c; echo >>c"},
@@ -160,7 +161,7 @@ const std::vector<Attack> kNameAttacks = {
     {"ProtectedFolderAbsent", "", "mkdir -p .vscode; echo x >.vscode/tasks.json"},
     {"ProtectedFileAbsent", "", "echo x >.envrc"},
     {"ProtectedFilePlaceholderReplaced", "", "echo x >e; rm -rf .envrc; mv -T e .envrc"},
-    {"ProtectedFolder", "mkdir .vscode", "echo x >.vscode/tasks.json"},
+    {"ProtectedFolder", "mkdir .vscode; echo >.vscode/settings.json", "echo x >.vscode/tasks.json"},
     {"ProtectedBelow", "mkdir -p a/b; echo >a/b/.envrc", "echo x >>a/b/.envrc"},
     {"ProtectedBelowReplaced", "mkdir -p a/b; echo >a/b/.envrc", "echo x >e; mv -f e a/b/.envrc"},
     {"ProtectedLinkReplaced", "echo >real; ln -s real .envrc", "ln -sf /tmp/x .envrc"},
@@ -331,7 +332,8 @@ TEST_F(GuardsTest, AReadOnlySegmentGetsNoPlaceholderAndItsSecretsAreHidden) {
 
 TEST_F(GuardsTest, FurtherTreesAndFilesAreGuarded) {
     prepare("mkdir -p ../other/d; echo s >../other/d/.env; ln ../other/d/.env ../alias; echo n >../.npmrc");
-    const Profile profile{.name = "test", .read_only = {folder_ / "alias", folder_ / ".npmrc"}, .writable = {folder_ / "other"}};
+    const Profile profile{
+        .name = "test", .read_only = {folder_ / "alias", folder_ / ".npmrc"}, .writable = {folder_ / "other"}};
     for (const bool guarded : {false, true}) {
         auto spec = spec_for(segment_);
         spec.secrets.emplace_back(".npmrc");
