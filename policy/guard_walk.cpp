@@ -252,9 +252,20 @@ Result<> GuardWalk::look_at(GuardWay& way, const std::string& name, unsigned cha
     return Ok{};
 }
 
+std::vector<GuardWay>& GuardWalk::ways_to(int watch) {
+    if (recent_.empty() || recent_watch_ != watch) recent_ = folders_.ways_to(watch);
+    recent_watch_ = watch;
+    return recent_;
+}
+
+void GuardWalk::forget(int watch) {
+    recent_.clear();  // it may be on the way
+    folders_.forget(watch);
+}
+
 Result<> GuardWalk::appeared(int watch, const std::string& name, Newcomers newcomers) {
     newcomers_ = newcomers;
-    for (auto& way : folders_.ways_to(watch)) {
+    for (auto& way : ways_to(watch)) {
         auto& step = way.back();
         const FolderKind kind = step.folder->kind;
         Children children;
@@ -281,7 +292,7 @@ Result<> GuardWalk::appeared(int watch, const std::string& name, Newcomers newco
 Result<> GuardWalk::disappeared(int watch, const std::string& name) {
     const auto* folder = folders_.find(watch);
     if (folder == nullptr || !folder->held.contains(name)) return Ok{};
-    for (auto& way : folders_.ways_to(watch)) {
+    for (auto& way : ways_to(watch)) {
         const FolderKind kind = folder->bare ? FolderKind::kBare : folder->kind;
         Children ignored;
         if (kind == FolderKind::kTop) TRY(hold_at_top(way));

@@ -26,6 +26,10 @@ public:
     // What an event told: `name` in the folder of `watch` is new, or is gone.
     Result<> appeared(int watch, const std::string& name, Newcomers newcomers);
     Result<> disappeared(int watch, const std::string& name);
+    // The folder of `watch` is gone.
+    void forget(int watch);
+    // Lets go of the folders that the last events were about.
+    void rest() { recent_.clear(); }
     // Further names of hidden files, where one was found since the last time.
     Result<> hide_aliases();
     // From here on a socket may be the cell's own.
@@ -46,6 +50,7 @@ private:
         std::string name;
     };
 
+    std::vector<GuardWay>& ways_to(int watch);
     Result<> tree(int number);
     Result<> tree_file(const std::string& path);
     // The last step's folder and everything beneath; `way` is as before afterwards.
@@ -84,6 +89,8 @@ private:
     bool starting_ = true;
     Newcomers newcomers_ = Newcomers::kGuard;
     std::vector<Placeholder> placeholders_;
+    int recent_watch_ = -1;
+    std::vector<GuardWay> recent_;  // the ways to it, for events come in rows
 };
 
 // A name that was there a moment ago and is not any more.

@@ -67,7 +67,7 @@ void Guards::release() { impl_->walk.release(); }
 
 Result<> Guards::Impl::take(const inotify_event& event, GuardWalk::Newcomers newcomers) {
     if ((event.mask & IN_Q_OVERFLOW) != 0) lost_events = true;
-    if ((event.mask & IN_IGNORED) != 0) walk.folders().forget(event.wd);
+    if ((event.mask & IN_IGNORED) != 0) walk.forget(event.wd);
     if (event.len == 0) return Ok{};
     const std::string name = event.name;
     if ((event.mask & (IN_CREATE | IN_MOVED_TO)) != 0) return walk.appeared(event.wd, name, newcomers);
@@ -92,6 +92,7 @@ Result<> Guards::Impl::take_events(GuardWalk::Newcomers newcomers) {
             TRY(take(*event, newcomers));
         }
     }
+    walk.rest();
     if (std::exchange(lost_events, false)) TRY(walk.all(newcomers));
     return walk.hide_aliases();
 }
