@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "policy/guards.h"
-#include "policy/limits.h"
+#include "base/limits.h"
 #include "policy/profile.h"
 #include "policy/sandbox_spec.h"
 

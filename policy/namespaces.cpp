@@ -200,12 +200,6 @@ Result<> bring_loopback_up() {
     return Ok{};
 }
 
-Result<> follow_mounts() {
-    if (::mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0)
-        return errno_error("mount namespace: make '/' a slave of the cell's");
-    return Ok{};
-}
-
 Result<> make_tree_read_only(const std::string& path) {
     mount_attr read_only{};
     read_only.attr_set = MOUNT_ATTR_RDONLY;

@@ -35,8 +35,6 @@ Result<> bring_loopback_up();
 
 // --- a slot's own view of its cell, in its own mount namespace
 
-// What is mounted here does not spread to the cell; what is mounted there later does spread here.
-Result<> follow_mounts();
 // The tree at an absolute path, with everything mounted in it, can be read and no longer written.
 Result<> make_tree_read_only(const std::string& path);
 // Nothing is left to read or write at an absolute path: an empty file or folder that nobody may open lies over it. A

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "ipc/channel.h"
 #include "ipc/inherited.h"
+#include "policy/guards.h"
 #include "policy/limit_watch.h"
 #include "policy/namespaces.h"
 #include "policy/privileges.h"
@@ -195,7 +196,7 @@ T or_give_up(Result<T> result) {
 
 // The slot's own view: what the profile takes away from the cell's.
 Result<> narrow_mounts(const CommandTerms& terms) {
-    TRY(follow_mounts());
+    TRY(follow_guards());
     if (!terms.profile.writes)
         for (const auto& tree : terms.cell.writable) TRY(make_tree_read_only(tree));
     for (const auto& path : terms.profile.hidden) TRY(hide_path(path));

@@ -47,9 +47,10 @@ int Spawner::run() {
     return 0;
 }
 
-// What appeared in the segment is guarded too, or the cell ends: its commands would see what they must not.
+// What appeared in the segment is guarded too, or the cell ends: its commands would see what they must not. Before the
+// first command whatever is new is the host's.
 bool Spawner::keep_guard() {
-    auto guarded = guards_.refresh();
+    auto guarded = guards_.refresh(next_slot_ > 1);
     if (!guarded) log_error("the cell ends, for it can no longer be guarded: " + guarded.error().text());
     return static_cast<bool>(guarded);
 }
