@@ -7,37 +7,10 @@
 #include <set>
 
 #include "policy/canonical.h"
+#include "policy/places.h"
 
 namespace toren {
 namespace {
-
-struct Forbidden {
-    const char* path;
-    bool beneath;  // and everything in it
-    const char* why;
-};
-
-// Where /bin and /lib are links into /usr, the canonical path falls under /usr.
-constexpr Forbidden kForbidden[] = {
-    {"/bin", true, "holds the system's programs"},
-    {"/boot", true, "holds what starts the system"},
-    {"/dev", true, "holds devices"},
-    {"/etc", true, "holds the system's configuration"},
-    {"/home", false, "holds every user's home folder"},
-    {"/lib", true, "holds the system's libraries"},
-    {"/lib32", true, "holds the system's libraries"},
-    {"/lib64", true, "holds the system's libraries"},
-    {"/libx32", true, "holds the system's libraries"},
-    {"/proc", true, "shows the host's processes"},
-    {"/root", false, "is a home folder"},
-    {"/run", true, "holds the sockets of the host's services"},
-    {"/sbin", true, "holds the system's programs"},
-    {"/sys", true, "controls the kernel"},
-    {"/tmp", false, "holds the sockets and files of every program"},
-    {"/usr", true, "holds the system's programs"},
-    {"/var", false, "holds the state of the host's services"},
-    {"/var/tmp", false, "holds the files of every program"},
-};
 
 struct Candidate {
     Segment::Source source;
@@ -65,10 +38,7 @@ std::string glob_escaped(const std::string& text) {
 class Finder {
 public:
     Finder(const Config& config, std::string home, std::string home_canonical, std::string state)
-        : config_(config),
-          home_(std::move(home)),
-          home_canonical_(std::move(home_canonical)),
-          state_(std::move(state)) {}
+        : config_(config), home_(std::move(home)), own_{std::move(home_canonical), std::move(state)} {}
 
     Result<> find_all(const std::vector<std::string>& created) {
         TRY(find_globs());
@@ -97,19 +67,7 @@ public:
 private:
     void warn(std::string text) { set_.warnings.push_back(std::move(text)); }
 
-    // Why nobody may work in `path`, which is canonical; "" where nothing speaks against it.
-    std::string refusal(const std::string& path) const {
-        if (path == "/") return "is the whole file system";
-        if (is_within(home_canonical_, path))
-            return path == home_canonical_ ? "is the home folder" : "holds the home folder";
-        if (is_within(state_, path)) return path == state_ ? "is Toren's state folder" : "holds Toren's state folder";
-        if (is_within(path, state_)) return "lies in Toren's state folder";
-        for (const Forbidden& row : kForbidden)
-            if (path == row.path || (row.beneath && is_within(path, row.path)))
-                return path == row.path ? row.why : std::string("lies in ") + row.path + ", which " + row.why;
-        if (!is_printable_utf8(path)) return "has a name that is not printable UTF-8";
-        return {};
-    }
+    std::string refusal(const std::string& path) const { return refusal_to_write(path, own_); }
 
     static std::string refused_text(const Candidate& candidate, const std::string& why) {
         const std::string& path = candidate.place.path;
@@ -270,7 +228,8 @@ private:
     }
 
     const Config& config_;
-    const std::string home_, home_canonical_, state_;
+    const std::string home_;
+    const OwnPlaces own_;
     std::vector<Candidate> segments_, roots_, approved_;
     SegmentSet set_;
 };
