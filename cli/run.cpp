@@ -3,7 +3,7 @@
 #include <pwd.h>
 #include <unistd.h>
 
-#include <cmath>
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <string_view>
@@ -56,8 +56,8 @@ struct Text {
 struct Limit {
     const char* name;
     LimitOption Options::*limit;
-    const char* units;  // suffixes, each a factor of 1024 over the one before
-    double factor;      // of the stored unit in the written one
+    const char* units;   // suffixes, each a factor of 1024 over the one before
+    std::uint64_t fine;  // how many of what is stored make one of what is written: 1000 milliseconds a second
 };
 
 constexpr Text kTexts[] = {
@@ -77,27 +77,42 @@ constexpr Limit kLimits[] = {
     {"--output", &Options::output, "KMGT", 1},
 };
 
-constexpr double kMost = 1e15;  // below what a double counts exactly, and a limit that is none
+constexpr std::uint64_t kMost = std::uint64_t{1} << 50;  // a limit that is none
+
+// Digits from the front of `rest`; more than any limit where they say more.
+std::uint64_t take_number(std::string_view& rest) {
+    std::uint64_t number = 0;
+    while (!rest.empty() && rest[0] >= '0' && rest[0] <= '9') {
+        if (number <= kMost) number = number * 10 + static_cast<std::uint64_t>(rest[0] - '0');
+        rest.remove_prefix(1);
+    }
+    return number;
+}
 
 Result<LimitOption> parse_limit(const Limit& row, const std::string& text) {
     const auto wrong = [&](const char* why) { return error(std::string(row.name) + " '" + text + "': " + why); };
-    const bool starts_with_digit = !text.empty() && text[0] >= '0' && text[0] <= '9';
-    char* end = nullptr;
-    double value = starts_with_digit ? std::strtod(text.c_str(), &end) : 0;
-    if (!starts_with_digit || text.find_first_of("xXeEpP") != text.npos) return wrong("a number is expected");
-    for (const char* unit = row.units; *unit != '\0'; ++unit)
-        if (*end == *unit) {
-            value *= std::pow(1024, unit - row.units + 1);
-            ++end;
-            break;
+    std::string_view rest = text;
+    std::uint64_t value = take_number(rest);
+    if (rest.size() == text.size()) return wrong("a number is expected");
+    if (value > kMost) return wrong("it is out of range");
+    value *= row.fine;
+    if (row.fine != 1 && rest.starts_with('.')) {
+        rest.remove_prefix(1);
+        for (std::uint64_t part = row.fine / 10; part != 0 && !rest.empty() && rest[0] >= '0' && rest[0] <= '9';
+             part /= 10, rest.remove_prefix(1))
+            value += part * static_cast<std::uint64_t>(rest[0] - '0');
+    }
+    if (!rest.empty())
+        if (const auto unit = std::string_view(row.units).find(rest[0]); unit != std::string_view::npos) {
+            value <<= std::min<std::size_t>(10 * (unit + 1), 40);
+            rest.remove_prefix(1);
+            if (value > kMost) return wrong("it is out of range");
         }
-    if (*end != '\0')
+    if (!rest.empty())
         return wrong(*row.units != '\0' ? "a number of bytes is expected, or one with K, M, G or T"
                                         : "a number is expected");
-    value *= row.factor;
-    if (value < 1 || value > kMost) return wrong("it is out of range");
-    if (value != std::floor(value)) return wrong("it is too fine");
-    return LimitOption{static_cast<std::uint64_t>(value), text};
+    if (value == 0) return wrong("it is out of range");
+    return LimitOption{value, text};
 }
 
 class Parser {

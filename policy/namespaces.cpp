@@ -12,6 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <string>
 #include <vector>
 
 #include "base/unique_fd.h"
@@ -59,10 +61,14 @@ Result<UniqueFd> detached_copy(const Mount& mount) {
     return tree;
 }
 
+// The folders above `path`. Most mounts share them with the one before: those are not asked for again.
 Result<> make_folders(const std::string& path) {
+    static std::string made;  // up to its last slash
+    const std::size_t shared = static_cast<std::size_t>(std::ranges::mismatch(made, path).in1 - made.begin());
     for (std::size_t slash = path.find('/', 1); slash != std::string::npos; slash = path.find('/', slash + 1))
-        if (::mkdir(path.substr(0, slash).c_str(), 0755) != 0 && errno != EEXIST)
+        if (slash >= shared && ::mkdir(path.substr(0, slash).c_str(), 0755) != 0 && errno != EEXIST)
             return errno_error("mkdir '" + path.substr(0, slash) + "'");
+    made = path.substr(0, path.rfind('/') + 1);
     return Ok{};
 }
 
@@ -75,7 +81,8 @@ Result<> make_folder(const std::string& path) {
 Result<> make_file(const std::string& path, const std::string& content) {
     TRY(make_folders(path));
     UniqueFd file(::open(path.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0644));
-    if (!file || ::write(file.get(), content.data(), content.size()) != static_cast<ssize_t>(content.size()))
+    if (!file || (!content.empty() &&
+                  ::write(file.get(), content.data(), content.size()) != static_cast<ssize_t>(content.size())))
         return errno_error("create '" + path + "'");
     return Ok{};
 }

@@ -88,7 +88,8 @@ public:
         sigaddset(&watched, SIGCHLD);
         signals_.reset(::signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK));  // blocked already, by the runner
         if (!signals_) return errno_error("signalfd");
-        command_ = ::fork();
+        // vfork: the copy of this process's memory would only be thrown away by exec.
+        command_ = ::vfork();
         if (command_ < 0) return errno_error("fork");
         if (command_ == 0) run_command(start_, {ruleset_.get(), folder_.get(), terminal_.get(), told.get()});
         ruleset_.reset();
