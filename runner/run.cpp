@@ -51,6 +51,7 @@ Result<UniqueFd> watch_signals() {
     ::signal(SIGCHLD, SIG_DFL);
     if (::sigprocmask(SIG_BLOCK, &watched, nullptr) != 0) return errno_error("sigprocmask");
     ::signal(SIGPIPE, SIG_IGN);
+    sigdelset(&watched, SIGCHLD);  // blocked for the init, which inherits that; here the pidfd tells
     UniqueFd signals(::signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK));
     if (!signals) return errno_error("signalfd");
     return signals;
@@ -169,7 +170,8 @@ private:
 
     Result<> turn() {
         pollfd waiting[kSlots];
-        waiting[kChannel] = {channel_.get(), POLLIN, 0};
+        // What the init says at its end is read then: a wake-up less.
+        waiting[kChannel] = {terminal_ ? channel_.get() : -1, POLLIN, 0};
         waiting[kSignals] = {signals_.get(), POLLIN, 0};
         waiting[kInit] = {init_.pidfd(), POLLIN, 0};
         for (int slot = kKeys; slot < kSlots; ++slot)
@@ -264,7 +266,6 @@ private:
 
     void take(int signal) {
         switch (signal) {
-            case SIGCHLD: return;
             case SIGWINCH:
                 if (terminal_ && master_) terminal_->copy_size_to(master_.get());
                 return;
