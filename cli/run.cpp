@@ -43,7 +43,9 @@ What it may use (default: no limit but the configuration's)
   --output BYTES     standard output and error together
 
 What is said afterwards
-  --report[=FILE]    what it used and how it ended, on standard error, or as JSON lines to FILE
+  --report[=FILE]    how it ended, what it used and what it was refused, on standard error, or as JSON lines to FILE
+  --learn            also the narrowest profile that would have let that pass, on standard error
+                     Both watch every call that the command makes: it runs several times slower.
 
 Exit status: the command's, or 128 and the signal that ended it; 124 when --timeout ended it, 125 when the cage could
 not be made, 126 when the command could not be executed, 127 when it was not found.
@@ -144,6 +146,10 @@ private:
         if (name == "--report") {
             options_.report = true;
             if (equals != word.npos) options_.report_file = word.substr(equals + 1);
+            return Ok{};
+        }
+        if (word == "--learn") {
+            options_.learn = true;
             return Ok{};
         }
         for (const auto& row : kTexts)

@@ -65,6 +65,9 @@ std::vector<char*> pointers(const std::vector<std::string>& strings) {
 void run_command(const Start& start, const CommandEnds& ends) {
     const auto variables = pointers(start.request.environment);
     const auto arguments = pointers(start.request.command);
+    char nothing;
+    if (ends.go >= 0) [[maybe_unused]]
+        const auto ended = ::read(ends.go, &nothing, 1);
     if (!take_streams(start, ends.terminal)) fail(ends.failure, StartStep::kConfine, errno);
     if (auto confined = confine_command(ends.ruleset); !confined)
         fail(ends.failure, StartStep::kConfine, confined.error().code);

@@ -12,6 +12,7 @@ struct CommandEnds {
     int ruleset = -1;  // -1: without Landlock
     int folder = -1;   // that Request::beneath starts at
     int terminal = -1;
+    int go = -1;       // the tracer closes its end when it is ready; -1: there is none
     int failure = -1;  // takes a StartFailure; closed by exec
 };
 

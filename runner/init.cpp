@@ -9,6 +9,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <sys/ioctl.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -24,6 +25,7 @@
 #include "runner/command.h"
 #include "runner/guarding.h"
 #include "runner/hidden.h"
+#include "runner/violation_trace.h"
 #include "runner/wire.h"
 
 namespace toren::runner {
@@ -88,10 +90,22 @@ public:
         sigaddset(&watched, SIGCHLD);
         signals_.reset(::signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK));  // blocked already, by the runner
         if (!signals_) return errno_error("signalfd");
-        // vfork: the copy of this process's memory would only be thrown away by exec.
-        command_ = ::vfork();
+        int go[2] = {-1, -1};
+        if (start_.trace && ::pipe2(go, O_CLOEXEC) != 0) return errno_error("pipe2");
+        UniqueFd waits(go[0]), goes(go[1]);
+        // vfork: the copy of this process's memory would only be thrown away by exec. A tracer has to run meanwhile.
+        // It may only trace a process that is dumpable; nothing but the two of them is in the cage yet.
+        if (start_.trace) ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+        command_ = start_.trace ? ::fork() : ::vfork();
+        const int failed = errno;
+        if (start_.trace && command_ != 0) TRY(set_not_dumpable());
+        errno = failed;
         if (command_ < 0) return errno_error("fork");
-        if (command_ == 0) run_command(start_, {ruleset_.get(), folder_.get(), terminal_.get(), told.get()});
+        if (command_ == 0) {
+            if (start_.trace) goes.reset();  // or the command would wait for itself
+            run_command(start_, {ruleset_.get(), folder_.get(), terminal_.get(), waits.get(), told.get()});
+        }
+        if (start_.trace) TRY(trace_.follow(command_));
         ruleset_.reset();
         folder_.reset();
         terminal_.reset();
@@ -176,17 +190,23 @@ private:
         }
         int status = 0;
         bool ended = false;
-        for (pid_t pid = 0; (pid = ::waitpid(-1, &status, WNOHANG)) > 0;)
+        for (pid_t pid = 0; (pid = ::waitpid(-1, &status, WNOHANG | __WALL)) > 0;) {
+            if (WIFSTOPPED(status)) {
+                trace_.stopped(pid, status);
+                continue;
+            }
+            trace_.ended(pid);
             if (pid == command_) {
                 ended = true;
                 status_ = status;
             }
+        }
         return ended;
     }
 
     void report() {
         ::kill(-1, SIGKILL);
-        while (::waitpid(-1, nullptr, 0) > 0 || errno == EINTR) {
+        while (::waitpid(-1, nullptr, __WALL) > 0 || errno == EINTR) {
         }
         Note note{};
         note.kind = NoteKind::kEnded;
@@ -205,6 +225,9 @@ private:
     }
 
     Start start_;
+    ViolationTrace trace_{[this](const std::string& line) {
+        [[maybe_unused]] const auto sent = send_text(channel(), NoteKind::kRefused, line);
+    }};
     UniqueFd ruleset_, folder_, terminal_, failure_, signals_;
     pid_t command_ = -1;
     int status_ = 0;
@@ -226,7 +249,7 @@ void run_init(Start start) {
     Init init(std::move(start));
     auto lived = live(init);
     if (!lived) [[maybe_unused]]
-        auto told = send_failure(init.channel(), lived.error().text());
+        auto told = send_text(init.channel(), NoteKind::kFailed, lived.error().text());
     ::_exit(0);
 }
 

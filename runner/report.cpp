@@ -97,10 +97,13 @@ std::string mebibytes(std::uint64_t bytes) {
 
 std::string for_people(const Outcome& outcome, const std::string& limit) {
     const Ended& ended = outcome.ended;
+    std::string refusals;
+    for (const auto& refusal : outcome.refusals)
+        refusals += "toren run: " + escape_controls(refusal_line(refusal)) + "\n";
     std::string text = "toren run: " + describe({ended.code, ended.signal});
     if (!limit.empty()) text += ", by the " + limit;
     return text + "; " + seconds(outcome.wall_microseconds) + ", CPU " + seconds(ended.cpu_microseconds) +
-           ", largest process " + mebibytes(ended.peak_bytes) + "\n";
+           ", largest process " + mebibytes(ended.peak_bytes) + "\n" + refusals;
 }
 
 std::string for_programs(const Outcome& outcome, int status, const std::string& limit) {
@@ -112,6 +115,15 @@ std::string for_programs(const Outcome& outcome, int status, const std::string& 
            "\",\"wall_microseconds\":" + std::to_string(outcome.wall_microseconds) +
            ",\"cpu_microseconds\":" + std::to_string(ended.cpu_microseconds) +
            ",\"peak_bytes\":" + std::to_string(ended.peak_bytes) + "}\n";
+}
+
+std::string refusals_for_programs(const Outcome& outcome) {
+    static constexpr const char* kNames[] = {"read", "write", "call", "network"};
+    std::string text;
+    for (const auto& refusal : outcome.refusals)
+        text += std::string("{\"event\":\"refused\",\"what\":\"") + kNames[static_cast<int>(refusal.kind)] +
+                "\",\"text\":\"" + json_escaped(refusal.text) + "\"}\n";
+    return text;
 }
 
 Result<> write_report(const std::string& file, const std::string& text) {
@@ -133,12 +145,13 @@ Result<int> conclude(const Options& options, const Request& request, const Outco
     const std::string limit = limit_text(outcome.ended.by, options, request);
     if (outcome.ended.failure.step != StartStep::kNone) complain(failure_text(outcome.ended.failure, request));
     if (!limit.empty()) complain("ended by the " + limit);
-    if (!options.report) return status;
+    if (!options.report && !options.learn) return status;
     if (!options.report_file.empty()) {
-        TRY(write_report(options.report_file, for_programs(outcome, status, limit)));
-        return status;
+        TRY(write_report(options.report_file, refusals_for_programs(outcome) + for_programs(outcome, status, limit)));
     }
-    const std::string text = for_people(outcome, limit);
+    std::string text;
+    if (options.report_file.empty()) text = for_people(outcome, limit);
+    if (options.learn) text += proposed_profile(outcome.refusals, request);
     [[maybe_unused]] const auto written = ::write(STDERR_FILENO, text.data(), text.size());
     return status;
 }

@@ -6,6 +6,7 @@
 
 #include "base/result.h"
 #include "runner/options.h"
+#include "runner/refused.h"
 #include "runner/request.h"
 #include "runner/wire.h"
 
@@ -15,6 +16,7 @@ struct Outcome {
     Ended ended;
     std::uint64_t wall_microseconds = 0;
     int abandoned = 0;  // the signal by which the runner was told to stop waiting for a reader of the output
+    std::vector<Refusal> refusals = {};
 };
 
 // One line on standard error, control characters escaped.

@@ -5,7 +5,6 @@
 
 #include "policy/canonical.h"
 #include "policy/landlock.h"
-#include "policy/places.h"
 #include "policy/roles.h"
 #include "policy/segments.h"
 
@@ -93,7 +92,8 @@ Result<> take_configuration(const Options& options, Request& request) {
 }
 
 Result<> take_folders(const Options& options, Request& request) {
-    TRY_ASSIGN(const auto own, own_places(options));
+    TRY_ASSIGN(request.own, own_places(options));
+    const OwnPlaces& own = request.own;
     auto written = options.writable;
     const bool here_is_it = !options.segment && written.empty() && options.read_only.empty();
     if (here_is_it) written.push_back(".");

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "policy/places.h"
 #include "policy/profile.h"
 #include "runner/options.h"
 
@@ -21,6 +22,7 @@ struct Request {
     std::string folder;                    // one of the folders shown …
     std::string beneath = ".";             // … and where beneath it the command starts
     bool landlock = true;
+    OwnPlaces own;
 };
 
 Result<Request> make_request(const Options& options);

@@ -35,6 +35,8 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+constexpr std::size_t kMostSeen = 1000;  // of the trace; its sender has a limit of its own
+
 // Those that would end or stop this process without a word to the cage. What the caller has set to be ignored (nohup)
 // stays ignored.
 constexpr int kWatched[] = {SIGINT,  SIGTERM, SIGHUP,    SIGQUIT, SIGUSR1, SIGUSR2,  SIGALRM,
@@ -107,6 +109,7 @@ public:
         Start start;
         start.channel.reset(ends[1]);
         start.request = request_;
+        start.trace = options_.report || options_.learn;
         start.user = ::geteuid();
         start.group = ::getegid();
         if (terminal_) start.terminal = terminal_->like();
@@ -136,7 +139,8 @@ public:
 
     Outcome outcome() const {
         const auto wall = std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - began_).count();
-        return {ended_.value_or(Ended{}), static_cast<std::uint64_t>(wall), abandoned_};
+        return {ended_.value_or(Ended{}), static_cast<std::uint64_t>(wall), abandoned_,
+                judge_refusals(seen_, request_)};
     }
 
 private:
@@ -171,7 +175,7 @@ private:
     Result<> turn() {
         pollfd waiting[kSlots];
         // What the init says at its end is read then: a wake-up less.
-        waiting[kChannel] = {terminal_ ? channel_.get() : -1, POLLIN, 0};
+        waiting[kChannel] = {terminal_ || options_.report || options_.learn ? channel_.get() : -1, POLLIN, 0};
         waiting[kSignals] = {signals_.get(), POLLIN, 0};
         waiting[kInit] = {init_.pidfd(), POLLIN, 0};
         for (int slot = kKeys; slot < kSlots; ++slot)
@@ -247,6 +251,7 @@ private:
         if (!receive_note(channel_.get(), note, descriptor)) return channel_.reset();
         if (note.kind == NoteKind::kFailed) failure_ = note.words();
         if (note.kind == NoteKind::kEnded) ended_ = note.ended;
+        if (note.kind == NoteKind::kRefused && seen_.size() < kMostSeen) seen_.emplace_back(note.words());
         if (note.kind == NoteKind::kTerminal && terminal_ && descriptor && !master_) take_over(std::move(descriptor));
     }
 
@@ -322,6 +327,7 @@ private:
     EndedBy by_ = EndedBy::kNothing;
     std::optional<Ended> ended_;
     std::string failure_;
+    std::vector<std::string> seen_;
 };
 
 Result<int> run_checked(const Options& options) {

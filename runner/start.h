@@ -25,6 +25,7 @@ struct Start {
     UniqueFd channel;                     // to the runner (wire.h)
     std::array<int, 3> streams{0, 1, 2};  // the command's, where no terminal takes their place
     std::optional<TerminalLike> terminal;
+    bool trace = false;  // what is refused is told
 };
 
 }  // namespace toren::runner

@@ -44,9 +44,9 @@ Result<> send_note(int channel, const Note& note, int descriptor) {
     return Ok{};
 }
 
-Result<> send_failure(int channel, const std::string& text) {
+Result<> send_text(int channel, NoteKind kind, const std::string& text) {
     Note note{};
-    note.kind = NoteKind::kFailed;
+    note.kind = kind;
     note.length = static_cast<std::uint16_t>(std::min(text.size(), sizeof note.text));
     std::memcpy(note.text, text.data(), note.length);
     return send_note(channel, note);

@@ -43,6 +43,7 @@ struct Ended {
 enum class NoteKind : std::uint8_t {
     kFailed,    // the cage could not be made: `text` says why
     kTerminal,  // carries the new terminal's master
+    kRefused,   // `text` is a line of the trace
     kEnded,     // the last one: nothing is left in the cage but its init
 };
 
@@ -60,7 +61,7 @@ Result<> send_order(int channel, const Order& order);
 bool receive_order(int channel, Order& order);
 
 Result<> send_note(int channel, const Note& note, int descriptor = -1);
-Result<> send_failure(int channel, const std::string& text);
+Result<> send_text(int channel, NoteKind kind, const std::string& text);
 // False where the init has gone, or said what no init says.
 bool receive_note(int channel, Note& note, UniqueFd& descriptor);
 

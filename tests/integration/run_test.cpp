@@ -281,6 +281,35 @@ TEST_F(RunTest, TheReportSaysHowItEndedAndWhatItUsed) {
     EXPECT_TRUE(run({"--report", "true"}).errors.starts_with("toren run: exited with code 0; "));
 }
 
+TEST_F(RunTest, TheReportSaysWhatWasRefusedAndNothingElse) {
+    const std::string file = temp_.file("outside", "secret"), library = temp_.folder("library");
+    const Done done = sh("cat " + file + "; cat no-such; touch " + library + "/new; unshare -r true; exit 4",
+                         {"--report", "--learn"});
+    EXPECT_EQ(done.status, 4);
+    std::string refused;
+    std::istringstream lines(done.errors);
+    for (std::string line; std::getline(lines, line);)
+        if (line.starts_with("toren run: refused: ")) refused += line.substr(20) + "\n";
+    EXPECT_EQ(refused, "read " + file + "\nwrite " + library + "/new\ncall unshare: new namespaces\n");
+    EXPECT_NE(
+        done.errors.find("[profiles.learned]\nread_only = [\"" + file + "\"]\nwritable = [\"" + library + "\"]\n"),
+        std::string::npos)
+        << done.errors;
+    const Done nothing = sh("ls >/dev/null; cat no-such 2>/dev/null; true", {"--report"});
+    EXPECT_EQ(nothing.errors.find("refused"), std::string::npos) << nothing.errors;
+}
+
+TEST_F(RunTest, TracedOrNotACommandDoesTheSame) {
+    const std::string script =
+        "trap 'echo caught' USR1; kill -USR1 $$; (exit 9); echo $?; (kill -STOP $(sh -c 'echo $PPID')) & sleep 0.05; "
+        "kill -CONT $!; wait $!; echo $?; seq 1000 | xargs -P 4 -n 50 echo | wc -w; setsid sleep 1000 & exit 6";
+    const Done plain = sh(script), traced = sh(script, {"--report=" + temp_.path() + "/report"});
+    EXPECT_EQ(plain.status, 6);
+    EXPECT_EQ(traced.status, 6);
+    EXPECT_EQ(plain.out, "caught\n9\n0\n1000\n");
+    EXPECT_EQ(traced.out, plain.out);
+}
+
 // --- signals, and that nothing is left
 
 class RunningTest : public RunTest {
