@@ -81,9 +81,15 @@ Result<> make_folder(const std::string& path) {
 Result<> make_file(const std::string& path, const std::string& content) {
     TRY(make_folders(path));
     UniqueFd file(::open(path.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0644));
-    if (!file || (!content.empty() &&
-                  ::write(file.get(), content.data(), content.size()) != static_cast<ssize_t>(content.size())))
+    if (!file || ::write(file.get(), content.data(), content.size()) != static_cast<ssize_t>(content.size()))
         return errno_error("create '" + path + "'");
+    return Ok{};
+}
+
+// For a mount to stand on: never opened.
+Result<> make_empty_file(const std::string& path) {
+    TRY(make_folders(path));
+    if (::mknod(path.c_str(), S_IFREG | 0644, 0) != 0 && errno != EEXIST) return errno_error("create '" + path + "'");
     return Ok{};
 }
 
@@ -91,7 +97,7 @@ Result<> attach(const UniqueFd& tree, const std::string& target) {
     struct stat about {};
     if (::fstat(tree.get(), &about) != 0) return errno_error("fstat '" + target + "'");
     if (S_ISDIR(about.st_mode)) TRY(make_folder(target));
-    else TRY(make_file(target, ""));
+    else TRY(make_empty_file(target));
     if (::syscall(SYS_move_mount, tree.get(), "", AT_FDCWD, target.c_str(), MOVE_MOUNT_F_EMPTY_PATH) != 0)
         return errno_error("mount namespace: move_mount to '" + target + "'");
     return Ok{};
