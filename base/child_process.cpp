@@ -32,12 +32,16 @@ ChildProcess& ChildProcess::operator=(ChildProcess&& other) noexcept {
     return *this;
 }
 
-Result<std::optional<ChildProcess>> ChildProcess::fork(std::uint64_t clone_flags) {
+Result<std::optional<ChildProcess>> ChildProcess::fork(std::uint64_t clone_flags, int cgroup) {
     int pidfd = -1;
     clone_args args{};
     args.flags = clone_flags | CLONE_PIDFD;
     args.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
     args.exit_signal = SIGCHLD;
+    if (cgroup >= 0) {
+        args.flags |= CLONE_INTO_CGROUP;
+        args.cgroup = static_cast<std::uint64_t>(cgroup);
+    }
     const long pid = ::syscall(SYS_clone3, &args, sizeof args);
     if (pid < 0) return errno_error("clone3");
     if (pid == 0) return std::optional<ChildProcess>{};
@@ -59,6 +63,11 @@ std::optional<ExitStatus> ChildProcess::try_wait() {
     pidfd_.reset();
     if (info.si_code == CLD_EXITED) return ExitStatus{info.si_status, 0};
     return ExitStatus{0, info.si_status};
+}
+
+pid_t ChildProcess::release() {
+    pidfd_.reset();
+    return std::exchange(pid_, 0);
 }
 
 void ChildProcess::end() {
@@ -84,7 +93,8 @@ Result<> inherit_only(std::span<const InheritedFd> descriptors) {
         if (std::none_of(descriptors.begin(), descriptors.end(),
                          [&](const auto& kept) { return kept.number == number; }))
             ::close(number);
-    if (::syscall(SYS_close_range, static_cast<unsigned>(after), ~0U, 0U) != 0) return errno_error("close_range");
+    if (::syscall(SYS_close_range, static_cast<unsigned>(after), ~0U, 0U) != 0)
+        return errno_error("layer descriptors: close_range (Linux 5.9 or newer is needed)");
     return Ok{};
 }
 

@@ -30,7 +30,8 @@ public:
 
     // Forks with the clone(2) flags given besides (CLONE_NEW…). In the child the result is empty (!has_value of
     // *result); in the parent it is the child. The caller must be single-threaded: the child goes on with its memory.
-    static Result<std::optional<ChildProcess>> fork(std::uint64_t clone_flags = 0);
+    // `cgroup`: the folder of a cgroup v2 group that the child is born into, or -1.
+    static Result<std::optional<ChildProcess>> fork(std::uint64_t clone_flags = 0, int cgroup = -1);
 
     int pidfd() const { return pidfd_.get(); }
     pid_t pid() const { return pid_; }
@@ -39,6 +40,8 @@ public:
 
     // Reaps the child if it has ended; the pidfd is readable then.
     std::optional<ExitStatus> try_wait();
+    // Gives up the duty to end it, to a caller that reaps by pid.
+    pid_t release();
 
 private:
     void end();

@@ -10,11 +10,14 @@
 namespace toren {
 
 struct Error {
-    int code = 0;      // an errno value, or 0 where none applies
-    std::string what;  // what was tried and on what: "openat2 'src/a.c'"
+    int code = 0;              // an errno value, or 0 where none applies
+    std::string what;          // what was tried and on what: "openat2 'src/a.c'"
+    std::string way_out = {};  // what a person can do about it, where that is known (policy/ways_out.h)
 
     // "openat2 'src/a.c': Permission denied"
-    std::string text() const { return code == 0 ? what : what + ": " + std::strerror(code); }
+    std::string text() const {
+        return (code == 0 ? what : what + ": " + std::strerror(code)) + (way_out.empty() ? "" : "; " + way_out);
+    }
 };
 
 // The error of the system call that just failed.

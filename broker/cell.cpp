@@ -10,11 +10,15 @@ using Clock = std::chrono::steady_clock;
 
 namespace {
 constexpr std::chrono::milliseconds kReasonTime{500};
-}
+constexpr std::uint16_t kOwnProfile = 0;  // the segment's
+}  // namespace
 
-Cell::Cell(std::string segment, UniqueFd spawner)
-    : segment_(std::move(segment)), spawner_(std::move(spawner), ipc::Role::kSpawner), last_used_(Clock::now()) {
-    prepare_slot();
+Cell::Cell(std::string segment, OpenedCell opened)
+    : segment_(std::move(segment)),
+      spawner_(std::move(opened.spawner), ipc::Role::kSpawner),
+      profiles_(std::move(opened.profiles)),
+      last_used_(Clock::now()) {
+    prepare_slot(kOwnProfile);
 }
 
 Task<Done> Cell::listen() {
@@ -50,36 +54,44 @@ bool Cell::take_packet(ipc::Packet& packet) {
 
 // --- commands
 
-void Cell::prepare_slot() {
-    if (spawner_.send(ipc::NewSlot{})) ++ordered_;
+void Cell::prepare_slot(std::uint16_t profile) {
+    if (spawner_.send(ipc::NewSlot{profile}) && profile == kOwnProfile) ++ordered_;
 }
 
 void Cell::take_new_slot(const ipc::Slot& slot, ipc::Packet& packet) {
-    if (ordered_ > 0) --ordered_;
+    if (slot.profile == kOwnProfile && ordered_ > 0) --ordered_;
     auto command = [&]() -> Result<std::shared_ptr<Command>> {
         if (slot.code != 0) return Error{slot.code, "make a namespace for the command"};
         auto& fds = packet.descriptors;
         return Command::from_slot(slot.id, std::move(fds[0]), std::move(fds[1]), std::move(fds[2]));
     }();
-    if (!waiting_.empty()) {
-        waiting_.front().set(std::move(command));
-        waiting_.pop_front();
-    } else if (command) {
+    const auto waits = std::ranges::find(waiting_, slot.profile, &Waiting::profile);
+    if (waits != waiting_.end()) {
+        waits->slot.set(std::move(command));
+        waiting_.erase(waits);
+    } else if (command && slot.profile == kOwnProfile) {
         ready_.push_back(std::move(*command));
     }
 }
 
-Task<Result<std::shared_ptr<Command>>> Cell::take_slot() {
+std::optional<std::uint16_t> Cell::profile(std::string_view name) const {
+    const auto found = std::ranges::find(profiles_, name);
+    if (found == profiles_.end()) return std::nullopt;
+    return static_cast<std::uint16_t>(found - profiles_.begin());
+}
+
+Task<Result<std::shared_ptr<Command>>> Cell::take_slot(std::uint16_t profile) {
     last_used_ = Clock::now();
     if (!alive()) co_return error("the cell has ended");
+    const bool own = profile == kOwnProfile;
     std::shared_ptr<Command> command;
-    if (!ready_.empty()) {
+    if (own && !ready_.empty()) {
         command = std::move(ready_.front());
         ready_.pop_front();
     } else {
         Promise<Result<std::shared_ptr<Command>>> slot;
-        waiting_.push_back(slot);
-        if (ordered_ < waiting_.size()) prepare_slot();
+        waiting_.push_back({profile, slot});
+        if (!own || ordered_ < waiting_for_own()) prepare_slot(profile);
         auto taken = co_await slot;
         if (!taken) co_return std::move(taken.error());
         command = std::move(*taken);
@@ -87,10 +99,15 @@ Task<Result<std::shared_ptr<Command>>> Cell::take_slot() {
     std::erase_if(taken_, [](const auto& old) { return old.expired(); });
     taken_.push_back(command);
     // One slot is kept ready, so that the next command finds its namespaces made. After this one has been started.
-    post([self = shared_from_this()] {
-        if (self->ready_.size() + self->ordered_ <= self->waiting_.size()) self->prepare_slot();
-    });
+    if (own)
+        post([self = shared_from_this()] {
+            if (self->ready_.size() + self->ordered_ <= self->waiting_for_own()) self->prepare_slot(kOwnProfile);
+        });
     co_return command;
+}
+
+std::size_t Cell::waiting_for_own() const {
+    return static_cast<std::size_t>(std::ranges::count(waiting_, kOwnProfile, &Waiting::profile));
 }
 
 std::size_t Cell::running_commands() const {
@@ -210,7 +227,7 @@ void Cell::retire() { spawner_.send(ipc::Retire{}); }
 void Cell::end(const std::string& why) {
     spawner_.close();
     ready_.clear();
-    for (const auto& waiting : std::exchange(waiting_, {})) waiting.set(error(why));
+    for (const auto& waiting : std::exchange(waiting_, {})) waiting.slot.set(error(why));
     for (Worker& worker : workers_)
         for (const auto& waiting : std::exchange(worker.starting, {})) waiting.set(error(why));
 }
@@ -226,9 +243,9 @@ Task<Result<std::shared_ptr<Cell>>> Cells::open(std::string segment) {
         if (found->second->alive()) co_return found->second;
         cells_.erase(found);
     }
-    auto spawner = co_await link_.open_cell(segment);
-    if (!spawner) co_return std::move(spawner.error());
-    auto cell = std::make_shared<Cell>(segment, std::move(*spawner));
+    auto opened = co_await link_.open_cell(segment);
+    if (!opened) co_return std::move(opened.error());
+    auto cell = std::make_shared<Cell>(segment, std::move(*opened));
     cells_.emplace(segment, cell);
     spawn(cell->listen());
     if (!sweep_) retire_idle();

@@ -5,7 +5,9 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/result.h"
@@ -37,7 +39,7 @@ struct ServiceAnswer {
 
 class Cell : public std::enable_shared_from_this<Cell> {
 public:
-    Cell(std::string segment, UniqueFd spawner);
+    Cell(std::string segment, OpenedCell opened);
 
     // Reads the spawner until it goes; keep the cell alive meanwhile.
     Task<Done> listen();
@@ -46,8 +48,10 @@ public:
     bool idle_since(std::chrono::steady_clock::time_point when) const;
     void retire();
 
+    // The place of a profile among those that a command may run under; nothing where it has no such profile.
+    std::optional<std::uint16_t> profile(std::string_view name) const;
     // A confined process that waits for its command.
-    Task<Result<std::shared_ptr<Command>>> take_slot();
+    Task<Result<std::shared_ptr<Command>>> take_slot(std::uint16_t profile);
     Task<ServiceAnswer> ask(ServiceRequest request);
 
     std::size_t running_commands() const;
@@ -62,7 +66,12 @@ private:
     };
     bool take_packet(ipc::Packet& packet);
     void take_new_slot(const ipc::Slot& slot, ipc::Packet& packet);
-    void prepare_slot();
+    struct Waiting {
+        std::uint16_t profile = 0;
+        Promise<Result<std::shared_ptr<Command>>> slot;
+    };
+    void prepare_slot(std::uint16_t profile);
+    std::size_t waiting_for_own() const;
     void service_ended(Worker& worker, const std::string& how);
     Task<Result<std::shared_ptr<AsyncChannel>>> worker_channel(ipc::Service service);
     // After the request was sent: its content, then the answer.
@@ -71,9 +80,10 @@ private:
 
     std::string segment_;
     AsyncChannel spawner_;
-    std::deque<std::shared_ptr<Command>> ready_;
-    std::deque<Promise<Result<std::shared_ptr<Command>>>> waiting_;
-    std::size_t ordered_ = 0;  // slots asked for and not yet come
+    std::vector<std::string> profiles_;
+    std::deque<std::shared_ptr<Command>> ready_;  // under the segment's own profile, all of them
+    std::deque<Waiting> waiting_;
+    std::size_t ordered_ = 0;  // slots under that profile that were asked for and have not yet come
     std::vector<std::weak_ptr<Command>> taken_;
     Worker workers_[2];
     std::size_t asking_ = 0;

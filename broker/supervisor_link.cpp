@@ -39,14 +39,14 @@ Task<ipc::SegmentCreated> SupervisorLink::create_segment(std::string name, std::
     co_return co_await answered;
 }
 
-Task<Result<UniqueFd>> SupervisorLink::open_cell(std::string segment) {
-    Promise<Result<int>> answered;
+Task<Result<OpenedCell>> SupervisorLink::open_cell(std::string segment) {
+    Promise<Result<std::shared_ptr<OpenedCell>>> answered;
     cells_.emplace(segment, answered);
     const ipc::OpenCell request{std::move(segment)};
     co_await channel_.send_when_possible(request);
     auto result = co_await answered;
     if (!result) co_return std::move(result.error());
-    co_return UniqueFd(*result);
+    co_return std::move(**result);
 }
 
 Task<Done> SupervisorLink::listen() {
@@ -59,7 +59,8 @@ Task<Done> SupervisorLink::listen() {
         } else if (const auto opened = packet->as<ipc::CellOpened>()) {
             const auto waiting = cells_.find(opened->segment);
             if (waiting == cells_.end()) continue;
-            if (opened->error.empty()) waiting->second.set(packet->descriptors[0].release());
+            if (opened->error.empty())
+                waiting->second.set(std::make_shared<OpenedCell>(std::move(packet->descriptors[0]), opened->profiles));
             else waiting->second.set(error(opened->error));
             cells_.erase(waiting);
         }

@@ -15,6 +15,11 @@
 
 namespace toren::broker {
 
+struct OpenedCell {
+    UniqueFd spawner;
+    std::vector<std::string> profiles;  // names; the segment's own first
+};
+
 class SupervisorLink {
 public:
     // Greets and waits for the welcome; before the loop runs.
@@ -29,7 +34,7 @@ public:
 
     Task<ipc::SegmentCreated> create_segment(std::string name, std::string root);
     // A channel to the spawner of the segment's cell, made where there is none.
-    Task<Result<UniqueFd>> open_cell(std::string segment);
+    Task<Result<OpenedCell>> open_cell(std::string segment);
 
 private:
     explicit SupervisorLink(UniqueFd socket) : greeting_(std::move(socket)) {}
@@ -42,7 +47,8 @@ private:
     SegmentSet arriving_;
     std::vector<Promise<Done>> refreshes_;
     std::vector<Promise<ipc::SegmentCreated>> creations_;
-    std::multimap<std::string, Promise<Result<int>>> cells_;  // the descriptor passes as a number to its new owner
+    // Shared, for a promise hands out copies.
+    std::multimap<std::string, Promise<Result<std::shared_ptr<OpenedCell>>>> cells_;
 };
 
 }  // namespace toren::broker

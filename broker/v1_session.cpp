@@ -65,7 +65,11 @@ public:
         send_(message + "}}");
     }
     // Code -1 is what the original gives for a process that a signal ended; what it was is in further fields.
-    void exit(const ipc::Exited& exited, const char* limit) {
+    // `ended_by` is the broker's own reason; a limit that the cell held is in `exited`.
+    void exit(const ipc::Exited& exited, const char* ended_by) {
+        const char* limit = ended_by != nullptr                    ? ended_by
+                            : exited.ended_by != EndedBy::kNothing ? limit_name(exited.ended_by)
+                                                                   : nullptr;
         std::string message = prefix_ + "Exit\",\"code\":" + std::to_string(exited.signal == 0 ? exited.code : -1);
         if (exited.signal != 0) message += ",\"signal\":" + std::to_string(exited.signal);
         if (limit != nullptr) message += std::string(",\"limit\":\"") + limit + "\"";
@@ -219,6 +223,7 @@ Task<Done> V1Session::run_command(std::string request_id, std::shared_ptr<json> 
     start->argv = details.texts("args");
     start->argv.insert(start->argv.begin(), name);
     const auto cwd = details.optional_text("cwd");
+    const auto profile = details.optional_text("profile");
     const auto seconds = details.optional_number("timeout");
     auto environment = environment_of(*request);
     if (details.problem()) co_return reject_command(request_id, *details.problem()), Done{};
@@ -232,27 +237,26 @@ Task<Done> V1Session::run_command(std::string request_id, std::shared_ptr<json> 
     // From here on it can be cancelled, though its cell may still have to be made.
     const auto running = running_.insert(running_.end(), {request_id, nullptr});
     broker_.ancillaries.started_command(this);
-    co_await start_and_follow(running, cwd, start, seconds);
+    co_await start_and_follow(running, cwd, profile, start, seconds);
     running_.erase(running);
     broker_.ancillaries.ended_command(this);
     co_return Done{};
 }
 
 Task<Done> V1Session::start_and_follow(std::list<Running>::iterator running, std::optional<std::string> cwd,
-                                       std::shared_ptr<ipc::Start> start, std::optional<std::uint64_t> seconds) {
+                                       std::optional<std::string> profile, std::shared_ptr<ipc::Start> start,
+                                       std::optional<std::uint64_t> seconds) {
     auto place = co_await locate_command(cwd);
     if (auto* problem = std::get_if<Problem>(&place)) co_return reject_command(running->request_id, *problem), Done{};
-    auto started = co_await start_command(std::get<Location>(std::move(place)), start);
+    auto started = co_await start_command(std::get<Location>(std::move(place)), profile, start);
     if (auto* problem = std::get_if<Problem>(&started)) co_return reject_command(running->request_id, *problem), Done{};
     running->command = std::get<std::shared_ptr<Command>>(started);
     if (left_) co_return running->command->abandon(), Done{};
     if (running->limit != nullptr) running->command->end();  // cancelled before it had started
-    const std::uint64_t limit = broker_.settings.command_seconds;
-    const std::uint64_t allowed = seconds && *seconds != 0 && (limit == 0 || *seconds < limit) ? *seconds : limit;
-    std::optional<Timer> timer;
+    std::optional<Timer> timer;                              // the profile's own limit is held in the cell
     constexpr std::uint64_t kLongest = 365ULL * 24 * 3600;
-    if (allowed != 0)
-        timer.emplace(std::chrono::seconds(std::min(allowed, kLongest)), [running] {
+    if (seconds && *seconds != 0)
+        timer.emplace(std::chrono::seconds(std::min(*seconds, kLongest)), [running] {
             running->limit = "time";
             running->command->end();
         });
@@ -267,14 +271,17 @@ Task<Outcome<Location>> V1Session::locate_command(std::optional<std::string> cwd
     co_return co_await find_location(broker_, folder, segment_);
 }
 
-Task<Outcome<std::shared_ptr<Command>>> V1Session::start_command(Location place, std::shared_ptr<ipc::Start> start) {
+Task<Outcome<std::shared_ptr<Command>>> V1Session::start_command(Location place, std::optional<std::string> profile,
+                                                                 std::shared_ptr<ipc::Start> start) {
     start->cwd = place.relative;
     for (int tries = 0; tries < kSlotTries; ++tries) {
         auto cell = co_await broker_.cells.open(place.segment);
         if (!cell) co_return Problem{503, "no_cell", cell.error().text()};
         if ((*cell)->running_commands() >= broker_.settings.commands_per_segment)
             co_return Problem{429, "too_many_requests", "limits.commands_per_segment is reached"};
-        auto command = co_await (*cell)->take_slot();
+        const auto under = profile ? (*cell)->profile(*profile) : std::optional<std::uint16_t>(0);
+        if (!under) co_return Problem{422, "invalid_field", "profile: this segment has no such profile"};
+        auto command = co_await (*cell)->take_slot(*under);
         if (!command && (*cell)->alive()) co_return Problem{503, "no_slot", command.error().text()};
         if (command && (*command)->start(*start)) co_return std::move(*command);
         // The slot or its cell ended while it waited; another one is made.

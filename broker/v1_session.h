@@ -50,9 +50,11 @@ private:
 
     void forget_identity();
     Task<Outcome<Location>> locate_command(std::optional<std::string> cwd);
-    Task<Outcome<std::shared_ptr<Command>>> start_command(Location place, std::shared_ptr<ipc::Start> start);
+    Task<Outcome<std::shared_ptr<Command>>> start_command(Location place, std::optional<std::string> profile,
+                                                          std::shared_ptr<ipc::Start> start);
     Task<Done> start_and_follow(std::list<Running>::iterator running, std::optional<std::string> cwd,
-                                std::shared_ptr<ipc::Start> start, std::optional<std::uint64_t> seconds);
+                                std::optional<std::string> profile, std::shared_ptr<ipc::Start> start,
+                                std::optional<std::uint64_t> seconds);
     Task<Done> follow(std::list<Running>::iterator running, std::string name);
 
     void reject_command(const std::string& request_id, const Problem& problem);

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <string_view>
 
+#include "cli/doctor.h"
 #include "cli/run.h"
 #include "policy/config.h"
 #include "supervisor/serve.h"
@@ -27,8 +28,13 @@ int main(int argc, char** argv) {
     config->require_subcommand(1);
     CLI::App* example = config->add_subcommand("example", "print every key with its default and meaning");
 
+    bool doctor_json = false;
+    CLI::App* doctor = app.add_subcommand("doctor", "what this machine can enforce, layer by layer");
+    doctor->add_flag("--json", doctor_json, "for programs");
+
     CLI11_PARSE(app, argc, argv);
     if (serve->parsed()) return toren::supervisor::serve(options);
+    if (doctor->parsed()) return toren::cli::doctor(doctor_json);
     if (example->parsed()) std::fputs(toren::example_config().c_str(), stdout);
     return 0;
 }

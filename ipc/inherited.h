@@ -6,7 +6,7 @@ namespace toren::ipc {
 // toren-broker LISTENERS [--without-landlock]
 enum BrokerFd : int { kBrokerSupervisorFd = 3, kBrokerRulesetFd = 4, kBrokerFirstListenerFd = 5 };
 
-// toren-spawner SEGMENT_PATH RING_BYTES [--without-landlock]
+// toren-spawner; what it has to know comes in CellSettings
 enum SpawnerFd : int {
     kSpawnerSupervisorFd = 3,
     kSpawnerSegmentFd = 4,       // O_PATH of the segment's folder, in the cell
@@ -15,6 +15,8 @@ enum SpawnerFd : int {
     kSpawnerFilesRulesetFd = 7,
     kSpawnerCommandRulesetFd = 8,
     kSpawnerVcsRulesetFd = 9,
+    kSpawnerReadOnlyRulesetFd = 10,  // for commands under a profile that does not write
+    kSpawnerCgroupFd = 11,           // the cell's group, where a subtree is delegated
 };
 
 // toren-files-worker, toren-vcs-worker SEGMENT_PATH [--without-landlock]

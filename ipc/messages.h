@@ -6,6 +6,7 @@
 #include <tuple>
 #include <vector>
 
+#include "base/limits.h"
 #include "ipc/protocol.h"
 
 namespace toren::ipc {
@@ -33,12 +34,12 @@ struct BrokerWelcome {
     std::vector<std::string> degraded;  // layers that run without the kernel's help, by the operator's word
     std::uint64_t body_bytes = 0, message_bytes = 0, read_bytes = 0, diff_bytes = 0, list_entries = 0;
     std::uint64_t connections = 0, commands_per_segment = 0, commands_per_socket = 0, requests_per_socket = 0;
-    std::uint64_t command_seconds = 0, cell_idle_seconds = 0, service_seconds = 0;
+    std::uint64_t cell_idle_seconds = 0, service_seconds = 0;
     auto fields() {
         return std::tie(version, pairing_pin, pairing_expires, pairing_uses, listening_port, require_auth,
                         session_seconds, workspaces, allowed_hosts, allowed_origins, degraded, body_bytes,
                         message_bytes, read_bytes, diff_bytes, list_entries, connections, commands_per_segment,
-                        commands_per_socket, requests_per_socket, command_seconds, cell_idle_seconds, service_seconds);
+                        commands_per_socket, requests_per_socket, cell_idle_seconds, service_seconds);
     }
 };
 
@@ -89,10 +90,40 @@ struct CellOpened {  // carries the channel, or an error and /dev/null in its pl
     static constexpr Type kType = Type::kCellOpened;
     std::string segment;
     std::string error;
-    auto fields() { return std::tie(segment, error); }
+    std::vector<std::string> profiles;  // names of those that a command may run under, the segment's own first
+    auto fields() { return std::tie(segment, error, profiles); }
 };
 
 // --- supervisor and spawner
+
+// What a command gets in its slot: never more than the cell has.
+struct SlotProfile {
+    std::string name;
+    bool writes = true;
+    std::vector<std::string> hidden;  // absolute, beyond what the cell hides from everybody
+    CommandLimits limits;
+    auto fields() { return std::tie(name, writes, hidden, limits); }
+};
+
+struct CellSettings {
+    static constexpr Type kType = Type::kCellSettings;
+    std::string segment;  // its folder, absolute, in the cell
+    std::uint64_t ring_bytes = 0;
+    bool landlock = true;                  // false: no ruleset was inherited, by the operator's word
+    bool cgroup = false;                   // the cell's group was inherited
+    std::vector<std::string> hidden;       // absolute: nothing is there, for commands and workers alike
+    std::vector<std::string> writable;     // every tree of the host that is writable in the cell
+    std::vector<std::string> trees;        // every tree that guards are for (policy/guards.h), the segment first
+    std::vector<std::string> secrets;      // patterns
+    std::vector<std::string> protect;      // names
+    bool protect_repositories = true;      // git's and jj's hooks and configuration
+    std::vector<std::string> environment;  // "NAME=value", beyond what every command gets
+    std::vector<SlotProfile> profiles;     // the segment's own first
+    auto fields() {
+        return std::tie(segment, ring_bytes, landlock, cgroup, hidden, writable, trees, secrets, protect,
+                        protect_repositories, environment, profiles);
+    }
+};
 
 struct AttachBroker {
     static constexpr Type kType = Type::kAttachBroker;
@@ -115,14 +146,16 @@ struct CellReady {
 
 struct NewSlot {
     static constexpr Type kType = Type::kNewSlot;
-    auto fields() { return std::tie(); }
+    std::uint16_t profile = 0;  // its place in CellOpened's list
+    auto fields() { return std::tie(profile); }
 };
 
 struct Slot {  // carries start channel, control channel, output log
     static constexpr Type kType = Type::kSlot;
     std::uint32_t id = 0;
+    std::uint16_t profile = 0;
     std::int32_t code = 0;  // an errno value; where it is not 0 the descriptors are /dev/null
-    auto fields() { return std::tie(id, code); }
+    auto fields() { return std::tie(id, profile, code); }
 };
 
 enum class Service : std::uint8_t { kFiles, kVcs, kLast = kVcs };
@@ -189,8 +222,9 @@ struct Exited {
     std::int32_t signal = 0;                   // 0: it exited with `code`
     StartStep failed_step = StartStep::kNone;  // not kNone: it never started
     std::int32_t start_errno = 0;
+    EndedBy ended_by = EndedBy::kNothing;
     std::uint64_t position = 0;  // where the output log ends
-    auto fields() { return std::tie(code, signal, failed_step, start_errno, position); }
+    auto fields() { return std::tie(code, signal, failed_step, start_errno, ended_by, position); }
 };
 
 // --- broker and a service

@@ -9,7 +9,7 @@
 namespace toren::ipc {
 
 // In the first message of the supervisor's conversations; programs of different builds refuse each other.
-inline constexpr std::uint32_t kProtocolVersion = 1;
+inline constexpr std::uint32_t kProtocolVersion = 2;
 
 // A SOCK_SEQPACKET message lies whole in the socket's buffer, so no row may exceed this.
 inline constexpr std::size_t kLargestMessage = 192 * 1024;  // room for one argument of the largest size that exec takes
@@ -29,6 +29,7 @@ enum class Type : std::uint16_t {
     kSegmentCreated,
     kOpenCell,
     kCellOpened,
+    kCellSettings,
     kAttachBroker,
     kCellFailed,
     kCellReady,
@@ -83,11 +84,12 @@ inline constexpr Row kRows[] = {
     {Type::kOpenCell,       "OpenCell",       kBroker, kSupervisor, kOpen, false, kPath,  0, "the cell of a segment, by name"},
     {Type::kCellOpened,     "CellOpened",     kSupervisor, kBroker, kOpen, false, kPath,  1, "a channel to its spawner, or why not"},
     // Supervisor and spawner.
+    {Type::kCellSettings,   "CellSettings",   kSupervisor, kSpawner, kGreeting, false, kLarge, 0, "the cell's profiles and guards, first of all"},
     {Type::kAttachBroker,   "AttachBroker",   kSupervisor, kSpawner, kOpen, false, kSmall, 1, "a channel whose other end the broker has"},
     {Type::kCellFailed,     "CellFailed",     kSpawner, kSupervisor, kGreeting, true, kPath, 0, "the layer that the kernel refused"},
     {Type::kCellReady,      "CellReady",      kSpawner, kSupervisor, kGreeting, true, kSmall, 0, "every layer of the cell stands"},
     // Broker and spawner: fixed-size records.
-    {Type::kNewSlot,        "NewSlot",        kBroker, kSpawner, kOpen, false, kSmall, 0, "a confined process that waits for its command"},
+    {Type::kNewSlot,        "NewSlot",        kBroker, kSpawner, kOpen, false, kSmall, 0, "a confined process that waits for its command, under one of the cell's profiles"},
     {Type::kSlot,           "Slot",           kSpawner, kBroker, kOpen, false, kSmall, 3, "start channel, control channel, output log; or why not"},
     {Type::kStartService,   "StartService",   kBroker, kSpawner, kOpen, false, kSmall, 0, "the files or the vcs worker"},
     {Type::kServiceStarted, "ServiceStarted", kSpawner, kBroker, kOpen, false, kSmall, 1, "a channel to it, or why not"},

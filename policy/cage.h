@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "base/unique_fd.h"
 #include "policy/sandbox_spec.h"
 
 namespace toren {
@@ -14,11 +15,14 @@ struct CellSpec {
     RootSpec root;
     std::vector<ResourceLimit> limits;
     unsigned user = 0, group = 0;  // its own ids outside; they are the same inside
+    bool in_cgroup = false;        // it was cloned into a group of its own (cgroup_tree.h)
+    bool oom_victim = false;       // when the machine runs out of memory it goes before the operator's own processes
 };
 
 // Afterwards: ids map to themselves, the process is not dumpable, the root is the spec's and the host's is detached,
 // resource limits hold. It still has every capability of its own user namespace, so it can open, mount and fork.
-Result<> enter_cell(const CellSpec& spec);
+// The result stands for its group where it has one, to make groups of commands beneath it; else it is empty.
+Result<UniqueFd> enter_cell(const CellSpec& spec);
 
 // Afterwards: no capability, no_new_privs, Landlock (`ruleset`; -1 only where the operator allowed to run without), the
 // command filter. What it executes has no more.

@@ -1,62 +1,63 @@
-// cgroup v2, where a subtree is delegated to the daemon's account: limits that the kernel holds, per segment and per
-// command. No cage sees the cgroup file system; the spawner reaches its cell's group by a descriptor it was born with.
+// cgroup v2 groups: limits that the kernel holds, for a segment's cell and for each command in it. No cage has the
+// cgroup file system in its root; the spawner reaches its cell's group by a descriptor and nothing above it.
+// cgroup_tree.h makes the cells' groups.
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 
 #include "base/result.h"
 #include "base/unique_fd.h"
-#include "policy/limits.h"
+#include "base/limits.h"
 
 namespace toren {
 
-// The supervisor's: BASE/daemon holds the daemon's own processes, BASE/cell-N one segment.
-class CgroupTree {
-public:
-    // Finds the delegated subtree this process is in, moves the process into a leaf and enables the controllers.
-    // An error says why there is none (cgroup v1, not delegated, a missing controller) and the way out.
-    static Result<CgroupTree> take_over();
+// What one group used, and its end, by descriptors opened beforehand: for a process that may open nothing any more.
+struct GroupMeter {
+    UniqueFd kill_switch, memory_events, memory_peak, cpu_stat;
 
-    // A group for one cell, with the segment's limits; the descriptor is the group's folder (O_PATH|O_DIRECTORY works
-    // for mkdirat and clone into it). Removed by remove_cell, or when the next daemon takes the tree over.
-    Result<UniqueFd> make_cell(const std::string& name, const SegmentLimits& limits);
-    // Ends everything in it (cgroup.kill) and removes it.
-    void remove_cell(const std::string& name);
-
-    const std::string& path() const { return path_; }                // "/user.slice/…", as in /proc/self/cgroup
-    const std::string& controllers() const { return controllers_; }  // "cpu io memory pids": those that it has
-
-private:
-    CgroupTree() = default;
-    UniqueFd base_;
-    std::string path_, controllers_;
+    void kill() const;                        // everything in the group and below it, at once
+    std::uint64_t memory_kills() const;       // how often the kernel ended something in it for memory
+    std::uint64_t peak_memory_bytes() const;  // 0 where the kernel does not tell (before 5.19)
+    std::uint64_t cpu_milliseconds() const;   // of everything that ever ran in it
 };
 
-// In the child that becomes a cell's spawner, cloned into the cell's group: moves itself into the leaf `init` and
-// enables the controllers for the groups beside it. Then unshare(CLONE_NEWCGROUP) must already have happened or must
-// happen while still in the cell's group itself; see the order in the implementation.
-Result<> settle_in_cell(int cell_group);
-
-// The spawner's: one command's group beneath its cell's.
-class CommandGroup {
+// A group and the duty to end it: what is left in it is killed, then it is removed.
+class Group {
 public:
-    static Result<CommandGroup> make(int cell_group, std::uint32_t id, const CommandLimits& limits);
-    CommandGroup() = default;
-    CommandGroup(CommandGroup&&) = default;
-    CommandGroup& operator=(CommandGroup&&) noexcept;
-    ~CommandGroup();  // kills what is left and removes the group
+    Group() = default;
+    Group(Group&&) = default;
+    Group& operator=(Group&& other) noexcept;
+    ~Group() { end(); }
 
-    int fd() const { return group_.get(); }  // for CLONE_INTO_CGROUP
-    void kill() const;                       // the whole tree, at once (cgroup.kill)
-    // How often the kernel ended something here for memory.
-    std::uint64_t memory_kills() const;
-    std::uint64_t peak_memory_bytes() const;  // 0 where the kernel does not tell (before 5.19)
+    // A new group `name` in the one that `parent` stands for.
+    static Result<Group> make(int parent, std::string name);
+
+    int fd() const { return group_.get(); }  // for ChildProcess::fork
+    Result<> limit(const SegmentLimits& limits) const;
+    Result<> limit(const CommandLimits& limits) const;
+    Result<GroupMeter> meter() const;
 
 private:
+    void end();
+
     UniqueFd parent_, group_;
     std::string name_;
 };
+
+// For one command beneath its cell: command-ID, with its limits. Its processes end together when memory runs out.
+Result<Group> make_command_group(int cell_group, std::uint32_t id, const CommandLimits& limits);
+
+// In the child that becomes a cell, cloned into the cell's group, with every capability of its new user namespace:
+// the group becomes the root of a cgroup namespace, the process moves to the leaf `init` in it, and groups beside that
+// can have limits. The result stands for the cell's group as seen from inside: nothing above it can be reached from it.
+Result<UniqueFd> settle_in_cell();
+
+// The same for a child that has no group of its own.
+Result<> hide_own_cgroup();
+
+// Kills what is in the group `name` of `parent` and below it, and removes all of it. Waits for a moment only: an error
+// where a process does not end (it is in the kernel and cannot be interrupted).
+Result<> remove_group(int parent, const std::string& name);
 
 }  // namespace toren

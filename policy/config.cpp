@@ -1,6 +1,7 @@
 #include "policy/config.h"
 
 #include <fcntl.h>
+#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -47,6 +48,15 @@ struct Remark {
     std::string text;
 };
 
+constexpr std::size_t kMostProfiles = 64;  // a cell makes a Landlock ruleset for each
+constexpr std::size_t kMostSegmentRules = 1000;
+
+// A key's value as it goes to its place: what is wrong with it is told by the key's whole name.
+struct Place {
+    std::string name;
+    std::uint64_t min, max;
+};
+
 class Reader {
 public:
     Reader(Config& config, const toml::table& root) : config_(config), root_(root) {}
@@ -58,14 +68,17 @@ public:
             // A quoted key may hold a dot, and "server.port" = 1 is not server.port.
             const bool quoted_dot = key.str().find('.') != std::string_view::npos;
             const auto line = key.source().begin.line;
-            if (const ConfigKey* known = find_config_key(name); known != nullptr && !quoted_dot)
+            if (name == "profiles") read_profiles(node);
+            else if (name == "segment") read_segment_rules(node);
+            else if (const ConfigKey* known = find_config_key(name); known != nullptr && !quoted_dot)
                 read_key(*known, node, line);
             else if (!name.empty() && is_config_table(name) && !quoted_dot) read_subtable(name, node);
-            else warn_unknown(name, line);
+            else warn_unknown(name, line, nearest_config_key(name));
         }
     }
 
     Result<> finish() {
+        check_profile_names();
         for (auto* remarks : {&errors_, &warnings_}) std::ranges::stable_sort(*remarks, {}, &Remark::line);
         const auto located = [&](const Remark& remark) {
             return config_.file + ':' + std::to_string(remark.line) + ": " + remark.text;
@@ -76,17 +89,103 @@ public:
     }
 
 private:
-    void read_subtable(const std::string& name, const toml::node& node) {
-        if (const auto* table = node.as_table()) read_table(*table, name);
-        else errors_.push_back({node.source().begin.line, name + ": expected a table, found " + type_name(node)});
+    void fail(const std::string& name, const toml::node& node, const std::string& text) {
+        errors_.push_back({node.source().begin.line, name + ": " + text});
+    }
+    void fail_type(const std::string& name, const toml::node& node, const char* expected) {
+        fail(name, node, std::string("expected ") + expected + ", found " + type_name(node));
     }
 
-    void warn_unknown(const std::string& name, toml::source_index line) {
+    void read_subtable(const std::string& name, const toml::node& node) {
+        if (const auto* table = node.as_table()) read_table(*table, name);
+        else fail_type(name, node, "a table");
+    }
+
+    void warn_unknown(const std::string& name, toml::source_index line, const std::string& nearest) {
         std::string text = "unknown key '" + escape_controls(std::string_view(name).substr(0, 100)) + '\'';
-        if (const auto nearest = nearest_config_key(name); !nearest.empty())
-            text += " (did you mean '" + nearest + "'?)";
+        if (!nearest.empty()) text += " (did you mean '" + nearest + "'?)";
         warnings_.push_back({line, text});
     }
+
+    // --- tables whose names are the operator's
+
+    void read_profiles(const toml::node& node) {
+        const auto read = [&](const std::string& shown, const std::string& name, const toml::table& table) {
+            if (const auto problem = profile_name_problem(name); !problem.empty()) return fail(shown, table, problem);
+            read_section(profile_keys(), table, shown, config_.profiles.emplace_back()).name = name;
+        };
+        read_named_tables("profiles", node, kMostProfiles, read);
+    }
+
+    void read_segment_rules(const toml::node& node) {
+        const auto read = [&](const std::string& shown, const std::string& name, const toml::table& table) {
+            auto& rules = read_section(segment_keys(), table, shown, config_.segment_rules.emplace_back());
+            rules.name = name;
+            rules.line = table.source().begin.line;
+        };
+        read_named_tables("segment", node, kMostSegmentRules, read);
+    }
+
+    template <typename Read>
+    void read_named_tables(const std::string& family, const toml::node& node, std::size_t most, Read read) {
+        const auto* tables = node.as_table();
+        if (tables == nullptr) return fail_type(family, node, "a table");
+        if (tables->size() > most)
+            return fail(family, node, std::to_string(tables->size()) + " tables; at most " + std::to_string(most));
+        for (const auto& [key, child] : *tables) {
+            const std::string name(key.str());
+            const std::string shown = family + '.' + escape_controls(std::string_view(name).substr(0, 100));
+            if (const auto* table = child.as_table()) read(shown, name, *table);
+            else fail(shown, child, std::string("expected a table, found ") + type_name(child) + meant_by(shown));
+        }
+    }
+
+    // [segment] is a family of tables and [segments] is one table: whoever mixes them up is told.
+    static std::string meant_by(const std::string& name) {
+        const auto nearest = nearest_config_key(name);
+        return nearest.find('.') == nearest.npos ? "" : " (did you mean '" + nearest + "'?)";
+    }
+
+    template <typename Section>
+    Section& read_section(std::span<const KeyOf<Section>> keys, const toml::table& table, const std::string& shown,
+                          Section& section) {
+        for (const auto& [key, node] : table) {
+            const auto known =
+                std::ranges::find_if(keys, [name = key.str()](const auto& row) { return name == row.name; });
+            if (known != keys.end()) {
+                store(*known, shown + '.' + known->name, node, section);
+                continue;
+            }
+            std::vector<std::string> names;
+            for (const auto& row : keys) names.emplace_back(row.name);
+            const auto nearest = nearest_name(key.str(), names);
+            warn_unknown(shown + '.' + std::string(key.str()), key.source().begin.line,
+                         nearest.empty() ? "" : shown + '.' + nearest);
+        }
+        return section;
+    }
+
+    void check_profile_names() {
+        if (const auto* node = root_.at_path("confinement.profile").node(); node != nullptr)
+            check_profile_name("confinement.profile", *node, config_.confinement.profile);
+        const auto* tables = root_["segment"].as_table();
+        if (tables == nullptr) return;
+        for (const auto& rules : config_.segment_rules)
+            if (const auto* table = (*tables)[rules.name].as_table(); table != nullptr && !rules.profile.empty())
+                check_profile_name("segment." + rules.name + ".profile", *table->get("profile"), rules.profile);
+    }
+
+    void check_profile_name(const std::string& key, const toml::node& node, const std::string& profile) {
+        std::vector<std::string> names(std::begin(kBuiltInProfiles), std::end(kBuiltInProfiles));
+        for (const auto& known : config_.profiles) names.push_back(known.name);
+        if (std::ranges::find(names, profile) != names.end()) return;
+        const auto nearest = nearest_name(profile, names);
+        fail(escape_controls(key), node,
+             "there is no profile '" + escape_controls(profile) + '\'' +
+                 (nearest.empty() ? "" : " (did you mean '" + nearest + "'?)"));
+    }
+
+    // --- values
 
     void read_key(const ConfigKey& key, const toml::node& node, toml::source_index line) {
         if (key.belongs != nullptr) {
@@ -98,64 +197,67 @@ private:
             }
             warnings_.push_back({line, place});
         }
+        store(key, key.name, node, config_);
+    }
+
+    template <typename Section>
+    void store(const KeyOf<Section>& key, const std::string& name, const toml::node& node, Section& section) {
         const auto before = errors_.size();
-        std::visit([&](auto field) { read_value(key, node, field(config_)); }, key.field);
+        const Place place{name, key.min, key.max};
+        std::visit([&](auto field) { read_value(place, node, field(section)); }, key.field);
         if (key.check != nullptr && errors_.size() == before)
-            if (const auto complaint = key.check(config_); !complaint.empty()) fail(key, node, complaint);
+            if (const auto complaint = key.check(section); !complaint.empty())
+                fail(name, node, complaint);
     }
 
-    void fail(const ConfigKey& key, const toml::node& node, const std::string& text) {
-        errors_.push_back({node.source().begin.line, std::string(key.name) + ": " + text});
-    }
-    void fail_type(const ConfigKey& key, const toml::node& node, const char* expected) {
-        fail(key, node, std::string("expected ") + expected + ", found " + type_name(node));
-    }
-
-    void read_value(const ConfigKey& key, const toml::node& node, bool& target) {
+    void read_value(const Place& place, const toml::node& node, bool& target) {
         if (const auto* value = node.as_boolean()) target = value->get();
-        else fail_type(key, node, "a boolean");
+        else fail_type(place.name, node, "a boolean");
     }
 
-    void read_value(const ConfigKey& key, const toml::node& node, std::uint64_t& target) {
+    void read_value(const Place& place, const toml::node& node, std::uint64_t& target) {
         const auto* value = node.as_integer();
-        if (value == nullptr) return fail_type(key, node, "an integer");
+        if (value == nullptr) return fail_type(place.name, node, "an integer");
         const std::int64_t number = value->get();
         const auto magnitude = static_cast<std::uint64_t>(number);
-        if (number < 0 || magnitude < key.min || magnitude > key.max)
-            return fail(key, node,
-                        std::to_string(number) + " is out of range (" + readable_number(key, key.min) + " to " +
-                            readable_number(key, key.max) + ')');
+        if (number < 0 || magnitude < place.min || magnitude > place.max)
+            return fail(place.name, node,
+                        std::to_string(number) + " is out of range (" + readable_number(place.name, place.min) +
+                            " to " + readable_number(place.name, place.max) + ')');
         target = magnitude;
     }
 
-    void read_value(const ConfigKey& key, const toml::node& node, std::string& target) {
-        read_string(key, node, key.min, key.max, target);
+    void read_value(const Place& place, const toml::node& node, std::string& target) {
+        read_string(place, node, target);
     }
 
-    void read_value(const ConfigKey& key, const toml::node& node, StringList& target) {
+    void read_value(const Place& place, const toml::node& node, StringList& target) {
         const auto* array = node.as_array();
-        if (array == nullptr) return fail_type(key, node, "an array of strings");
-        if (array->size() > key.max)
-            return fail(key, node, std::to_string(array->size()) + " entries; at most " + std::to_string(key.max));
+        if (array == nullptr) return fail_type(place.name, node, "an array of strings");
+        if (array->size() > place.max)
+            return fail(place.name, node,
+                        std::to_string(array->size()) + " entries; at most " + std::to_string(place.max));
+        const Place entry_place{place.name, 1, kLongestEntry};
         StringList list;
-        for (const auto& entry : *array) read_string(key, entry, 1, kLongestEntry, list.emplace_back());
+        for (const auto& entry : *array) read_string(entry_place, entry, list.emplace_back());
         target = std::move(list);
     }
 
-    void read_value(const ConfigKey& key, const toml::node& node, std::optional<StringList>& target) {
-        read_value(key, node, target.emplace());
+    template <typename T>
+    void read_value(const Place& place, const toml::node& node, std::optional<T>& target) {
+        read_value(place, node, target.emplace());
     }
 
-    void read_string(const ConfigKey& key, const toml::node& node, std::uint64_t min, std::uint64_t max,
-                     std::string& target) {
+    void read_string(const Place& place, const toml::node& node, std::string& target) {
         const auto* value = node.as_string();
-        if (value == nullptr) return fail_type(key, node, "a string");
+        if (value == nullptr) return fail_type(place.name, node, "a string");
         const std::string& text = value->get();
         // The kernel would read "/etc\0/harmless" as "/etc".
-        if (text.find('\0') != std::string::npos) return fail(key, node, "a string must not hold a NUL character");
-        if (text.size() < min) return fail(key, node, "must not be empty");
-        if (text.size() > max)
-            return fail(key, node, std::to_string(text.size()) + " bytes; at most " + std::to_string(max));
+        if (text.find('\0') != std::string::npos)
+            return fail(place.name, node, "a string must not hold a NUL character");
+        if (text.size() < place.min) return fail(place.name, node, "must not be empty");
+        if (text.size() > place.max)
+            return fail(place.name, node, std::to_string(text.size()) + " bytes; at most " + std::to_string(place.max));
         target = text;
     }
 
@@ -237,12 +339,29 @@ Result<Config> load_config(const std::string& path) {
     return config;
 }
 
+Result<Config> load_config(const std::optional<std::string>& named, const std::string& home) {
+    const auto file = named ? named : find_config_file(home);
+    if (file) return load_config(*file);
+    return error(
+        "no configuration: looked for ./toren.toml, ./.toren/config.toml and ~/.config/toren/config.toml (`toren "
+        "config example` prints one)");
+}
+
+std::string home_folder() {
+    if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/') return home;
+    const passwd* account = ::getpwuid(::geteuid());
+    return account == nullptr ? "/" : account->pw_dir;
+}
+
 std::optional<std::string> find_config_file(const std::string& home) {
     StringList candidates = {"./toren.toml", "./.toren/config.toml"};
     if (!home.empty()) candidates.push_back(home + "/.config/toren/config.toml");
     for (const auto& path : candidates) {
         struct stat info {};
-        if (::lstat(path.c_str(), &info) == 0 || (errno != ENOENT && errno != ENOTDIR)) return path;
+        // A folder of that name is no configuration: a cell holds the names that confinement.protect lists with empty
+        // ones.
+        if (::lstat(path.c_str(), &info) == 0 ? !S_ISDIR(info.st_mode) : errno != ENOENT && errno != ENOTDIR)
+            return path;
     }
     return std::nullopt;
 }

@@ -5,6 +5,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "policy/ways_out.h"
+
 namespace toren {
 namespace {
 
@@ -51,14 +53,14 @@ Result<> add_rule(int ruleset, const PathRule& rule, std::uint64_t handled) {
     UniqueFd path(::open(rule.path.c_str(), O_PATH | O_CLOEXEC));
     if (!path) {
         if (rule.optional && errno == ENOENT) return Ok{};
-        return errno_error("landlock: open '" + rule.path + "'");
+        return errno_error("layer landlock: open '" + rule.path + "'");
     }
     struct stat about {};
-    if (::fstat(path.get(), &about) != 0) return errno_error("landlock: fstat '" + rule.path + "'");
+    if (::fstat(path.get(), &about) != 0) return errno_error("layer landlock: fstat '" + rule.path + "'");
     PathBeneathAttr attr{granted(rule.access) & handled, path.get()};
     if (!S_ISDIR(about.st_mode)) attr.allowed_access &= kOnFiles;  // the kernel refuses folder rights on a file
     if (::syscall(SYS_landlock_add_rule, ruleset, kRulePathBeneath, &attr, 0) != 0)
-        return errno_error("landlock_add_rule '" + rule.path + "'");
+        return layer_error(Feature::kLandlock, "landlock_add_rule '" + rule.path + "'");
     return Ok{};
 }
 
@@ -67,9 +69,7 @@ Result<> add_rule(int ruleset, const PathRule& rule, std::uint64_t handled) {
 Result<int> landlock_abi() {
     const long abi = ::syscall(SYS_landlock_create_ruleset, nullptr, 0, kCreateVersion);
     if (abi >= 1) return static_cast<int>(abi);
-    return Error{errno,
-                 "landlock: the kernel gives none (Linux 5.13 or newer with CONFIG_SECURITY_LANDLOCK and 'landlock' in "
-                 "the lsm= list is needed; confinement.allow_degraded = [\"landlock\"] runs without this layer)"};
+    return layer_error(Feature::kLandlock, "the kernel gives none", abi == 0 ? ENOSYS : errno);
 }
 
 Result<UniqueFd> make_ruleset(const LandlockSpec& spec) {
@@ -80,13 +80,14 @@ Result<UniqueFd> make_ruleset(const LandlockSpec& spec) {
     if (abi >= 6) attr.scoped = kScopeAbstractSocket | kScopeSignal;
     const std::size_t size = abi >= 6 ? sizeof attr : abi >= 4 ? 2 * sizeof(std::uint64_t) : sizeof(std::uint64_t);
     UniqueFd ruleset(static_cast<int>(::syscall(SYS_landlock_create_ruleset, &attr, size, 0)));
-    if (!ruleset) return errno_error("landlock_create_ruleset");
+    if (!ruleset) return layer_error(Feature::kLandlock, "landlock_create_ruleset");
     for (const PathRule& rule : spec.rules) TRY(add_rule(ruleset.get(), rule, attr.handled_access_fs));
     return ruleset;
 }
 
 Result<> restrict_to_ruleset(int ruleset) {
-    if (::syscall(SYS_landlock_restrict_self, ruleset, 0) != 0) return errno_error("landlock_restrict_self");
+    if (::syscall(SYS_landlock_restrict_self, ruleset, 0) != 0)
+        return layer_error(Feature::kLandlock, "landlock_restrict_self");
     return Ok{};
 }
 

@@ -16,12 +16,14 @@
 #include <string>
 #include <vector>
 
+#include "base/child_process.h"
 #include "base/unique_fd.h"
+#include "policy/ways_out.h"
 
 namespace toren {
 
 const std::uint64_t kAllNamespaces =
-    CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
+    CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS;
 const std::uint64_t kCommandNamespaces = CLONE_NEWNS | CLONE_NEWPID;
 
 namespace {
@@ -35,9 +37,12 @@ constexpr std::uint64_t kNoSetuidNoDevices = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODE
 Result<> write_file(const char* path, const std::string& text) {
     UniqueFd file(::open(path, O_WRONLY | O_CLOEXEC));
     if (!file || ::write(file.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
-        return errno_error(std::string("user namespace: write ") + path);
+        return layer_error(Feature::kUserNamespace, std::string("write ") + path);
     return Ok{};
 }
+
+// Which feature a mount call that just failed was short of: the call itself, or the rights to use it.
+Feature mount_feature(Feature call) { return errno == EPERM || errno == EACCES ? Feature::kNamespaceRights : call; }
 
 // A detached copy of the host's mount at `source`, with everything mounted below it: whatever is mounted later over
 // the way to it, or swapped on the way, no longer matters.
@@ -48,16 +53,17 @@ Result<UniqueFd> detached_copy(const Mount& mount) {
     // refused.
     how.resolve = mount.kind == MountKind::kWritable ? RESOLVE_NO_SYMLINKS : 0;
     UniqueFd found(static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, mount.source.c_str(), &how, sizeof how)));
-    if (!found) return errno_error("mount namespace: open '" + mount.source + "'");
+    if (!found)
+        return layer_error(errno == ENOSYS ? Feature::kOpenat2 : Feature::kRealPath, "open '" + mount.source + "'");
     UniqueFd tree(static_cast<int>(
         ::syscall(SYS_open_tree, found.get(), "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH | AT_RECURSIVE)));
-    if (!tree) return errno_error("mount namespace: open_tree '" + mount.source + "'");
+    if (!tree) return layer_error(mount_feature(Feature::kMountApi), "open_tree '" + mount.source + "'");
     mount_attr attr{};
     attr.attr_set = MOUNT_ATTR_NOSUID;
     if (mount.kind != MountKind::kDevice) attr.attr_set |= MOUNT_ATTR_NODEV;
     if (mount.kind == MountKind::kReadOnly) attr.attr_set |= MOUNT_ATTR_RDONLY;
     if (::syscall(SYS_mount_setattr, tree.get(), "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof attr) != 0)
-        return errno_error("mount namespace: mount_setattr '" + mount.source + "' (Linux 5.12 or newer is needed)");
+        return layer_error(mount_feature(Feature::kMountSetattr), "mount_setattr '" + mount.source + "'");
     return tree;
 }
 
@@ -99,14 +105,15 @@ Result<> attach(const UniqueFd& tree, const std::string& target) {
     if (S_ISDIR(about.st_mode)) TRY(make_folder(target));
     else TRY(make_empty_file(target));
     if (::syscall(SYS_move_mount, tree.get(), "", AT_FDCWD, target.c_str(), MOVE_MOUNT_F_EMPTY_PATH) != 0)
-        return errno_error("mount namespace: move_mount to '" + target + "'");
+        return layer_error(mount_feature(Feature::kMountApi), "move_mount to '" + target + "'");
     return Ok{};
 }
 
-Result<> mount_new(const char* type, const std::string& target, unsigned long flags, const std::string& options) {
+Result<> mount_new(Feature feature, const char* type, const std::string& target, unsigned long flags,
+                   const std::string& options) {
     TRY(make_folder(target));
     if (::mount(type, target.c_str(), type, flags, options.c_str()) != 0)
-        return errno_error(std::string("mount namespace: mount ") + type + " on '" + target + "'");
+        return layer_error(feature, std::string("mount ") + type + " on '" + target + "'");
     return Ok{};
 }
 
@@ -117,11 +124,13 @@ Result<> put(const Mount& mount, const UniqueFd& tree) {
         case MountKind::kWritable:
         case MountKind::kDevice: return attach(tree, target);
         case MountKind::kTmpfs:
-            return mount_new("tmpfs", target, MS_NOSUID | MS_NODEV,
+            return mount_new(Feature::kNamespaceRights, "tmpfs", target, MS_NOSUID | MS_NODEV,
                              std::string("mode=") + mount.mode + ",size=" + std::to_string(mount.bytes));
-        case MountKind::kProc: return mount_new("proc", target, MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, "");
+        case MountKind::kProc:
+            return mount_new(Feature::kFreshProc, "proc", target, MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, "");
         case MountKind::kDevpts:
-            return mount_new("devpts", target, MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620");
+            return mount_new(Feature::kNamespaceRights, "devpts", target, MS_NOSUID | MS_NOEXEC,
+                             "newinstance,ptmxmode=0666,mode=0620");
         case MountKind::kSymlink:
             TRY(make_folders(target));
             if (::symlink(mount.source.c_str(), target.c_str()) != 0) return errno_error("symlink '" + target + "'");
@@ -131,11 +140,27 @@ Result<> put(const Mount& mount, const UniqueFd& tree) {
     return error("a mount of no kind");
 }
 
+Result<> make_nothing() {
+    const std::string file = std::string(kStaging) + kNothingFile, folder = std::string(kStaging) + kNothingFolder;
+    TRY(make_file(file, ""));
+    TRY(make_folder(folder));
+    if (::chmod(file.c_str(), 0) != 0 || ::chmod(folder.c_str(), 0) != 0) return errno_error("chmod '" + folder + "'");
+    return Ok{};
+}
+
 bool of_the_host(MountKind kind) {
     return kind == MountKind::kReadOnly || kind == MountKind::kWritable || kind == MountKind::kDevice;
 }
 
 }  // namespace
+
+Error refused_namespaces(int code) {
+    if (code == ENOSYS) return layer_error(Feature::kClone3, "clone3", code);
+    const auto user_alone = ChildProcess::fork(CLONE_NEWUSER);
+    if (user_alone && !*user_alone) ::_exit(0);
+    if (!user_alone) return layer_error(Feature::kUserNamespace, "clone3 with CLONE_NEWUSER", code);
+    return layer_error(Feature::kOtherNamespaces, "clone3 with every kind of namespace", code);
+}
 
 Result<> map_own_ids(unsigned user, unsigned group) {
     const auto itself = [](unsigned id) { return std::to_string(id) + " " + std::to_string(id) + " 1"; };
@@ -147,7 +172,7 @@ Result<> map_own_ids(unsigned user, unsigned group) {
 Result<> enter_root(const RootSpec& spec) {
     // Nothing that is mounted here may spread to the host.
     if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
-        return errno_error("mount namespace: make '/' private (is AppArmor restricting user namespaces?)");
+        return layer_error(Feature::kNamespaceRights, "make '/' private in the mount namespace");
     std::vector<UniqueFd> trees(spec.mounts.size());
     std::vector<bool> left_out(spec.mounts.size());
     for (std::size_t i = 0; i < spec.mounts.size(); ++i) {
@@ -158,35 +183,78 @@ Result<> enter_root(const RootSpec& spec) {
         else return std::move(tree.error());
     }
     if (::mount("tmpfs", kStaging, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755,size=16m") != 0)
-        return errno_error("mount namespace: mount tmpfs");
+        return layer_error(Feature::kNamespaceRights, "mount tmpfs in the mount namespace");
     for (std::size_t i = 0; i < spec.mounts.size(); ++i)
         if (!left_out[i]) TRY(put(spec.mounts[i], trees[i]));
+    TRY(make_nothing());
     if (::chdir(kStaging) != 0) return errno_error("chdir to the new root");
     // The old root lands on top of the new one and is detached from there.
-    if (::syscall(SYS_pivot_root, ".", ".") != 0) return errno_error("mount namespace: pivot_root");
-    if (::umount2(".", MNT_DETACH) != 0) return errno_error("mount namespace: detach the old root");
+    if (::syscall(SYS_pivot_root, ".", ".") != 0)
+        return layer_error(Feature::kNamespaceRights, "pivot_root in the mount namespace");
+    if (::umount2(".", MNT_DETACH) != 0)
+        return layer_error(Feature::kNamespaceRights, "detach the old root in the mount namespace");
     if (::chdir("/") != 0) return errno_error("chdir '/'");
     mount_attr read_only{};
     read_only.attr_set = MOUNT_ATTR_RDONLY | kNoSetuidNoDevices;
     if (::syscall(SYS_mount_setattr, AT_FDCWD, "/", 0, &read_only, sizeof read_only) != 0)
-        return errno_error("mount namespace: make the root read-only");
+        return layer_error(mount_feature(Feature::kMountSetattr), "make the root read-only");
     return Ok{};
 }
 
 Result<> bring_loopback_up() {
     UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-    if (!socket) return errno_error("network namespace: socket");
+    if (!socket) return layer_error(Feature::kOtherNamespaces, "socket in the network namespace");
     ifreq request{};
     request.ifr_name[0] = 'l';
     request.ifr_name[1] = 'o';
     request.ifr_flags = IFF_UP | IFF_RUNNING;
-    if (::ioctl(socket.get(), SIOCSIFFLAGS, &request) != 0) return errno_error("network namespace: loopback up");
+    if (::ioctl(socket.get(), SIOCSIFFLAGS, &request) != 0)
+        return layer_error(Feature::kNamespaceRights, "loopback up in the network namespace");
+    return Ok{};
+}
+
+Result<> follow_mounts() {
+    if (::mount(nullptr, "/", nullptr, MS_REC | MS_SLAVE, nullptr) != 0)
+        return errno_error("mount namespace: make '/' a slave of the cell's");
+    return Ok{};
+}
+
+Result<> make_tree_read_only(const std::string& path) {
+    mount_attr read_only{};
+    read_only.attr_set = MOUNT_ATTR_RDONLY;
+    if (::syscall(SYS_mount_setattr, AT_FDCWD, path.c_str(), AT_RECURSIVE | AT_SYMLINK_NOFOLLOW, &read_only,
+                  sizeof read_only) != 0)
+        return errno_error("mount namespace: make '" + path + "' read-only");
+    return Ok{};
+}
+
+Result<> hide_path(const std::string& path) {
+    open_how how{};
+    how.flags = O_PATH | O_CLOEXEC;
+    how.resolve = RESOLVE_NO_MAGICLINKS;  // a link is followed as a command would: what it leads to is hidden
+    UniqueFd found(static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, path.c_str(), &how, sizeof how)));
+    if (!found && (errno == ENOENT || errno == ENOTDIR)) return Ok{};
+    struct stat about {};
+    if (!found || ::fstat(found.get(), &about) != 0) return errno_error("hide '" + path + "'");
+    return cover_with_nothing(found.get(), S_ISDIR(about.st_mode));
+}
+
+Result<> cover_with_nothing(int found, bool folder) {
+    UniqueFd nothing(static_cast<int>(::syscall(SYS_open_tree, AT_FDCWD, folder ? kNothingFolder : kNothingFile,
+                                                OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC)));
+    if (!nothing) return errno_error("mount namespace: open_tree of the cell's empty file");
+    mount_attr attr{};
+    attr.attr_set = MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOEXEC | kNoSetuidNoDevices;
+    if (::syscall(SYS_mount_setattr, nothing.get(), "", AT_EMPTY_PATH, &attr, sizeof attr) != 0)
+        return errno_error("mount namespace: mount_setattr of the cell's empty file");
+    if (::syscall(SYS_move_mount, nothing.get(), "", found, "", MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH) != 0)
+        return errno_error("mount namespace: hide a file");
     return Ok{};
 }
 
 Result<> mount_own_proc() {
     if (::mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, nullptr) != 0)
-        return errno_error("mount namespace: mount a fresh /proc");
+        return layer_error(Feature::kFreshProc, "mount a fresh /proc");
     return Ok{};
 }
 

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "policy/limits.h"
+#include "base/limits.h"
 #include "policy/profile.h"
 #include "policy/sandbox_spec.h"
 

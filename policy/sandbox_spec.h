@@ -44,7 +44,7 @@ struct PathRule {
 };
 
 struct LandlockSpec {
-    std::vector<PathRule> rules;
+    std::vector<PathRule> rules = {};
     bool refuse_tcp = true;  // where the kernel can (ABI 4): the empty network namespace stops it before
 };
 

@@ -7,7 +7,7 @@
 #include <set>
 
 #include "policy/canonical.h"
-#include "policy/places.h"
+#include "policy/forbidden_places.h"
 
 namespace toren {
 namespace {
@@ -38,7 +38,10 @@ std::string glob_escaped(const std::string& text) {
 class Finder {
 public:
     Finder(const Config& config, std::string home, std::string home_canonical, std::string state)
-        : config_(config), home_(std::move(home)), own_{std::move(home_canonical), std::move(state)} {}
+        : config_(config),
+          home_(std::move(home)),
+          home_canonical_(std::move(home_canonical)),
+          state_(std::move(state)) {}
 
     Result<> find_all(const std::vector<std::string>& created) {
         TRY(find_globs());
@@ -67,7 +70,10 @@ public:
 private:
     void warn(std::string text) { set_.warnings.push_back(std::move(text)); }
 
-    std::string refusal(const std::string& path) const { return refusal_to_write(path, own_); }
+    // Why nobody may work in `path`, which is canonical; "" where nothing speaks against it.
+    std::string refusal(const std::string& path) const {
+        return refusal_of_place(path, {home_canonical_, state_}, Use::kWrite);
+    }
 
     static std::string refused_text(const Candidate& candidate, const std::string& why) {
         const std::string& path = candidate.place.path;
@@ -228,8 +234,7 @@ private:
     }
 
     const Config& config_;
-    const std::string home_;
-    const OwnPlaces own_;
+    const std::string home_, home_canonical_, state_;
     std::vector<Candidate> segments_, roots_, approved_;
     SegmentSet set_;
 };

@@ -1,6 +1,6 @@
 // Segments found on disk, by the supervisor at start and after each creation.
 // Invariant: no segment, root or approved folder is, holds or lies in a place whose loss would undo the cage
-// (places.cpp), whatever symbolic links led there.
+// (forbidden_places.h), whatever symbolic links led there.
 // A canonical path is still only text: who opens it later must refuse links (openat2, RESOLVE_NO_SYMLINKS).
 #pragma once
 

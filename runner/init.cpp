@@ -67,7 +67,8 @@ public:
         const auto [user, group] = std::pair(start_.user, start_.group);
         TRY(enter_cell({cell_root(request.segment, request.profile, request.segment_limits, user, group),
                         command_limits(request.profile.limits), user, group}));
-        TRY(stand_guards(request.segment, request.profile));
+        TRY_ASSIGN(auto guards, Guards::stand(request.guards));
+        guards_.emplace(std::move(guards));
         TRY(hide(hidden_paths(request)));
         if (request.landlock) {
             TRY_ASSIGN(ruleset_, make_ruleset(command_landlock(request.segment, request.profile)));
@@ -128,11 +129,13 @@ public:
     // Until the command has ended, or the runner has gone.
     void run() {
         for (;;) {
-            pollfd waiting[] = {{start_.channel.get(), POLLIN, 0}, {signals_.get(), POLLIN, 0}};
+            pollfd waiting[] = {
+                {start_.channel.get(), POLLIN, 0}, {signals_.get(), POLLIN, 0}, {guards_->fd(), POLLIN, 0}};
             const int ready = ::poll(waiting, std::size(waiting), measuring() ? kMeasureMilliseconds : -1);
             if (ready < 0 && errno != EINTR) return;
             if (waiting[0].revents != 0 && !obey()) return;
             if (waiting[1].revents != 0 && reap()) return report();
+            if (waiting[2].revents != 0 && !guards_->refresh()) return;  // what is not guarded does not run
             if (measuring() && !measure()) return;
         }
     }
@@ -148,9 +151,12 @@ private:
         const auto& limits = start_.request.profile.limits;
         TRY_ASSIGN(const auto usage, usage_of_cage(limits.memory_bytes == 0 ? UINT64_MAX : limits.memory_bytes));
         peak_ = std::max(peak_, usage.memory_bytes);
-        if (limits.memory_bytes != 0 && usage.memory_bytes > limits.memory_bytes) end_for(EndedBy::kMemory);
-        if (limits.cpu_seconds != 0 && usage.cpu_milliseconds + reaped_milliseconds() > limits.cpu_seconds * 1000)
-            end_for(EndedBy::kCpu);
+        // Twice in a row: processes that come and go while they are counted may count twice, once.
+        const bool memory = limits.memory_bytes != 0 && usage.memory_bytes > limits.memory_bytes;
+        const bool cpu = limits.cpu_seconds != 0 && usage.cpu_milliseconds > limits.cpu_seconds * 1000;
+        if (memory && std::exchange(over_memory_, memory)) end_for(EndedBy::kMemory);
+        if (cpu && std::exchange(over_cpu_, cpu)) end_for(EndedBy::kCpu);
+        over_memory_ = memory, over_cpu_ = cpu;
         return Ok{};
     }
 
@@ -161,10 +167,6 @@ private:
     }
     static std::uint64_t microseconds(const timeval& time) {
         return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000 + static_cast<std::uint64_t>(time.tv_usec);
-    }
-    static std::uint64_t reaped_milliseconds() {
-        const auto usage = usage_of_the_reaped();
-        return (microseconds(usage.ru_utime) + microseconds(usage.ru_stime)) / 1000;
     }
 
     void end_for(EndedBy limit) {
@@ -208,6 +210,7 @@ private:
         ::kill(-1, SIGKILL);
         while (::waitpid(-1, nullptr, __WALL) > 0 || errno == EINTR) {
         }
+        guards_->release();
         Note note{};
         note.kind = NoteKind::kEnded;
         Ended& ended = note.ended;
@@ -233,6 +236,8 @@ private:
     int status_ = 0;
     EndedBy by_ = EndedBy::kNothing;
     std::uint64_t peak_ = 0;
+    bool over_memory_ = false, over_cpu_ = false;
+    std::optional<Guards> guards_;
 };
 
 Result<> live(Init& init) {

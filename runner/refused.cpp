@@ -99,9 +99,9 @@ std::string proposed_profile(const std::vector<Refusal>& refusals, const Request
             segment_is_written |= refusal.kind == Refusal::Kind::kWrite;
         } else if (refusal.kind == Refusal::Kind::kWrite) {
             const std::string place = exists_here(path) ? path : folder_of(path);
-            propose(writable, place, refusal_to_write(place, request.own));
+            propose(writable, place, refusal_of_place(place, request.own, Use::kWrite));
         } else {
-            propose(read_only, path, refusal_to_show(path, request.own));
+            propose(read_only, path, refusal_of_place(path, request.own, Use::kRead));
         }
     }
     std::erase_if(read_only, [&](const auto& path) {

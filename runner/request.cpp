@@ -4,6 +4,7 @@
 #include <cstdlib>
 
 #include "policy/canonical.h"
+#include "policy/config_profiles.h"
 #include "policy/landlock.h"
 #include "policy/roles.h"
 #include "policy/segments.h"
@@ -11,10 +12,10 @@
 namespace toren::runner {
 namespace {
 
-Result<OwnPlaces> own_places(const Options& options) {
+Result<OperatorsPlaces> own_places(const Options& options) {
     TRY_ASSIGN(auto home, canonicalize_existing_part(options.home));
     TRY_ASSIGN(auto state, canonicalize_existing_part(options.state));
-    return OwnPlaces{std::move(home), std::move(state)};
+    return OperatorsPlaces{std::move(home), std::move(state)};
 }
 
 Result<std::string> resolve(const std::string& option, const std::string& written, const Options& options) {
@@ -24,14 +25,12 @@ Result<std::string> resolve(const std::string& option, const std::string& writte
     return std::move(place->path);
 }
 
-using Refusal = std::string (*)(const std::string&, const OwnPlaces&);
-
 Result<std::vector<std::string>> resolve_all(const std::string& option, const std::vector<std::string>& written,
-                                             Refusal refusal, const Options& options, const OwnPlaces& own) {
+                                             Use use, const Options& options, const OperatorsPlaces& own) {
     std::vector<std::string> paths;
     for (const auto& text : written) {
         TRY_ASSIGN(auto path, resolve(option, text, options));
-        if (const auto why = refusal(path, own); !why.empty())
+        if (const auto why = refusal_of_place(path, own, use); !why.empty())
             return error(option + " '" + text + "': refused: '" + path + "' " + why);
         if (std::ranges::find(paths, path) == paths.end()) paths.push_back(std::move(path));
     }
@@ -48,58 +47,44 @@ Result<Config> configuration(const Options& options) {
     return load_config(*file);
 }
 
-CommandLimits limits_of(const Config::Limits& limits) {
-    return {.processes = limits.processes,
-            .seconds = 0,  // an hour is for a client that went away; a script says --timeout
-            .file_bytes = limits.file_bytes,
-            .open_files = limits.open_files};
-}
-
-struct NamedProfile {
-    const char* name;
-    Profile (*make)(const CommandLimits&);
-};
-constexpr NamedProfile kProfiles[] = {{"read-only", read_only_profile}, {"workspace-write", workspace_write_profile}};
-
-Result<Profile> find_profile(const std::string& name, const CommandLimits& limits) {
-    for (const auto& profile : kProfiles)
-        if (name == profile.name) return profile.make(limits);
-    return error("--profile '" + name + "': there is no such profile (read-only, workspace-write)");
-}
-
 // What only a configuration can say. Without --segment, --profile and --config none is read: it costs time, and the
 // defaults are the same.
-Result<> take_configuration(const Options& options, Request& request) {
-    const bool named = options.profile && std::ranges::none_of(kProfiles, [&](const NamedProfile& profile) {
-                           return *options.profile == profile.name;
-                       });
-    Config config;
-    if (options.config || options.segment || named) {
+Result<> take_configuration(const Options& options, Config& config, Request& request) {
+    const std::string profile = options.profile.value_or("workspace-write");
+    const bool built_in = profile == "read-only" || profile == "workspace-write";
+    SegmentSet segments;
+    if (options.config || options.segment || !built_in) {
         TRY_ASSIGN(config, configuration(options));
         const auto& degraded = config.confinement.allow_degraded;
         request.landlock = std::ranges::find(degraded, "landlock") == degraded.end() || landlock_abi();
+        TRY_ASSIGN(segments, discover_segments(config, {}, options.state, options.home));
     }
-    TRY_ASSIGN(request.profile, find_profile(options.profile.value_or("workspace-write"), limits_of(config.limits)));
+    const ProfileSources sources{config, segments, options.home, options.state};
     request.segment_limits.tmp_bytes = config.limits.tmp_bytes;
-    if (!options.segment) return Ok{};
-    TRY_ASSIGN(const auto segments, discover_segments(config, {}, options.state, options.home));
-    const Segment* segment = find_segment_by_name(segments, *options.segment);
-    if (segment == nullptr)
-        return error("--segment '" + *options.segment + "': the configuration '" + config.file +
-                     "' has no such segment");
-    request.segment = segment->path;
+    if (options.segment) {
+        const Segment* segment = find_segment_by_name(segments, *options.segment);
+        if (segment == nullptr)
+            return error("--segment '" + *options.segment + "': the configuration '" + config.file +
+                         "' has no such segment");
+        request.segment = segment->path;
+        TRY_ASSIGN(request.profile, segment_profile(sources, *segment));
+        if (!options.profile) return Ok{};
+    }
+    TRY_ASSIGN(auto named, find_profile(sources, profile));
+    request.profile = options.segment ? narrow(request.profile, named) : std::move(named);
+    request.profile.limits.seconds = 0;  // an hour is for a client that went away; a script says --timeout
     return Ok{};
 }
 
 Result<> take_folders(const Options& options, Request& request) {
     TRY_ASSIGN(request.own, own_places(options));
-    const OwnPlaces& own = request.own;
+    const OperatorsPlaces& own = request.own;
     auto written = options.writable;
     const bool here_is_it = !options.segment && written.empty() && options.read_only.empty();
     if (here_is_it) written.push_back(".");
     TRY_ASSIGN(auto writable,
-               resolve_all(here_is_it ? "the current folder" : "--rw", written, refusal_to_write, options, own));
-    TRY_ASSIGN(auto read_only, resolve_all("--ro", options.read_only, refusal_to_show, options, own));
+               resolve_all(here_is_it ? "the current folder" : "--rw", written, Use::kWrite, options, own));
+    TRY_ASSIGN(auto read_only, resolve_all("--ro", options.read_only, Use::kRead, options, own));
     auto& profile = request.profile;
     if (request.segment.empty()) {
         if (writable.empty()) profile.writes = false;
@@ -172,8 +157,10 @@ void take_limits(const Options& options, Request& request) {
 
 Result<Request> make_request(const Options& options) {
     Request request;
-    TRY(take_configuration(options, request));
+    Config config;
+    TRY(take_configuration(options, config, request));
     TRY(take_folders(options, request));
+    request.guards = guard_spec(config, {"", request.segment, Segment::kPath}, request.profile);
     TRY(take_working_folder(options, request));
     TRY(take_environment(options, request));
     take_limits(options, request);

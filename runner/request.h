@@ -6,7 +6,8 @@
 #include <vector>
 
 #include "base/result.h"
-#include "policy/places.h"
+#include "policy/forbidden_places.h"
+#include "policy/guards.h"
 #include "policy/profile.h"
 #include "runner/options.h"
 
@@ -22,7 +23,8 @@ struct Request {
     std::string folder;                    // one of the folders shown …
     std::string beneath = ".";             // … and where beneath it the command starts
     bool landlock = true;
-    OwnPlaces own;
+    OperatorsPlaces own;
+    GuardSpec guards;
 };
 
 Result<Request> make_request(const Options& options);

@@ -61,8 +61,9 @@ bool receive_note(int channel, Note& note, UniqueFd& descriptor) {
     message.msg_control = control;
     message.msg_controllen = sizeof control;
     ssize_t length = 0;
+    // An init that ended before it read an order resets the connection, once; what it said is there behind that.
     do length = ::recvmsg(channel, &message, MSG_CMSG_CLOEXEC);
-    while (length < 0 && errno == EINTR);
+    while (length < 0 && (errno == EINTR || errno == ECONNRESET));
     if (const cmsghdr* header = CMSG_FIRSTHDR(&message);
         length > 0 && header != nullptr && header->cmsg_level == SOL_SOCKET && header->cmsg_type == SCM_RIGHTS) {
         int fd = -1;

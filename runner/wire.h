@@ -6,9 +6,9 @@
 #include <string>
 #include <string_view>
 
+#include "base/limits.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
-#include "policy/limits.h"
 
 namespace toren::runner {
 

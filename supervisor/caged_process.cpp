@@ -12,6 +12,7 @@
 #include "policy/cage.h"
 #include "policy/namespaces.h"
 #include "policy/privileges.h"
+#include "policy/ways_out.h"
 
 namespace toren::supervisor {
 namespace {
@@ -72,11 +73,7 @@ Result<CagedProcess> start_caged(const CagedProgram& program) {
     ::setsockopt(ends.first.get(), SOL_SOCKET, SO_SNDTIMEO, &kSendTimeout, sizeof kSendTimeout);
     const unsigned user = ::geteuid(), group = ::getegid();
     auto child = ChildProcess::fork(kAllNamespaces);
-    if (!child)
-        return Error{child.error().code,
-                     "namespaces: the kernel refuses an unprivileged user namespace (user.max_user_namespaces, "
-                     "kernel.unprivileged_userns_clone and kernel.apparmor_restrict_unprivileged_userns decide; in a "
-                     "container its seccomp profile)"};
+    if (!child) return refused_namespaces(child.error().code);
     if (!*child) {
         set_log_process(program.name);
         ends.first.reset();

@@ -10,13 +10,6 @@
 namespace toren::supervisor {
 namespace {
 
-CommandLimits limits_of_commands(const Config::Limits& limits) {
-    return {.processes = limits.processes,
-            .seconds = limits.command_seconds,
-            .file_bytes = limits.file_bytes,
-            .open_files = limits.open_files};
-}
-
 // Opens a ruleset inside the new root and gives it its number.
 Result<> add_ruleset(const LandlockSpec& spec, int number, std::vector<InheritedFd>& descriptors,
                      std::vector<UniqueFd>& opened) {
@@ -50,33 +43,36 @@ Result<CagedProcess> start_broker(const Programs& programs, const std::vector<Li
     return start_caged(broker);
 }
 
-Result<CagedProcess> start_cell(const Programs& programs, const std::string& segment_path, const Config::Limits& limits,
-                                bool landlock) {
-    const Profile profile = workspace_write_profile(limits_of_commands(limits));
-    CagedProgram cell{
-        .name = "toren-spawner",
-        .program = programs.spawner.get(),
-        .root = cell_root(segment_path, profile, {.tmp_bytes = limits.tmp_bytes}, ::geteuid(), ::getegid()),
-        .capabilities = {CAP_SYS_ADMIN, CAP_SETPCAP},
-        .limits = command_limits(profile.limits),
-        .arguments = {segment_path, std::to_string(limits.output_ring_bytes)},
-        .role = ipc::Role::kSpawner,
-        .control_number = ipc::kSpawnerSupervisorFd,
-        .descriptors = {{programs.files_worker.get(), ipc::kSpawnerFilesProgramFd},
-                        {programs.vcs_worker.get(), ipc::kSpawnerVcsProgramFd}},
-        .open_inside = {}};
-    if (!landlock) cell.arguments.push_back(ipc::kWithoutLandlock);
-    cell.open_inside = [segment_path, profile, landlock](auto& descriptors, auto& opened) -> Result<> {
-        UniqueFd folder(::open(segment_path.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
-        if (!folder) return errno_error("open '" + segment_path + "' in the cell");
+Result<CagedProcess> start_cell(const Programs& programs, const CellPlan& plan, bool landlock) {
+    CagedProgram cell{.name = "toren-spawner",
+                      .program = programs.spawner.get(),
+                      .root = cell_root(plan.segment, plan.profile, plan.limits, ::geteuid(), ::getegid()),
+                      .capabilities = {CAP_SYS_ADMIN, CAP_SETPCAP},
+                      .limits = command_limits(plan.profile.limits),
+                      .arguments = {},
+                      .role = ipc::Role::kSpawner,
+                      .control_number = ipc::kSpawnerSupervisorFd,
+                      .descriptors = {{programs.files_worker.get(), ipc::kSpawnerFilesProgramFd},
+                                      {programs.vcs_worker.get(), ipc::kSpawnerVcsProgramFd}},
+                      .open_inside = {}};
+    cell.open_inside = [&plan, landlock](auto& descriptors, auto& opened) -> Result<> {
+        UniqueFd folder(::open(plan.segment.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+        if (!folder) return errno_error("open '" + plan.segment + "' in the cell");
         descriptors.push_back({folder.get(), ipc::kSpawnerSegmentFd});
         opened.push_back(std::move(folder));
         if (!landlock) return Ok{};
-        TRY(add_ruleset(files_landlock(segment_path, profile), ipc::kSpawnerFilesRulesetFd, descriptors, opened));
-        TRY(add_ruleset(vcs_landlock(segment_path), ipc::kSpawnerVcsRulesetFd, descriptors, opened));
-        return add_ruleset(command_landlock(segment_path, profile), ipc::kSpawnerCommandRulesetFd, descriptors, opened);
+        const Profile read_only = narrow(plan.profile, read_only_profile({}));
+        for (const auto& [spec, number] :
+             {std::pair{files_landlock(plan.segment, plan.profile), ipc::kSpawnerFilesRulesetFd},
+              {vcs_landlock(plan.segment), ipc::kSpawnerVcsRulesetFd},
+              {command_landlock(plan.segment, plan.profile), ipc::kSpawnerCommandRulesetFd},
+              {command_landlock(plan.segment, read_only), ipc::kSpawnerReadOnlyRulesetFd}})
+            TRY(add_ruleset(spec, number, descriptors, opened));
+        return Ok{};
     };
-    return start_caged(cell);
+    TRY_ASSIGN(auto started, start_caged(cell));
+    TRY(started.channel.send(cell_settings(plan, landlock, false)));
+    return started;
 }
 
 }  // namespace toren::supervisor

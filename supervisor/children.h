@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "policy/config.h"
 #include "supervisor/caged_process.h"
+#include "supervisor/cell_plan.h"
 #include "supervisor/listeners.h"
 #include "supervisor/programs.h"
 
@@ -15,7 +15,6 @@ namespace toren::supervisor {
 Result<CagedProcess> start_broker(const Programs& programs, const std::vector<Listener>& listeners,
                                   const std::string& broker_state, bool landlock);
 
-Result<CagedProcess> start_cell(const Programs& programs, const std::string& segment_path, const Config::Limits& limits,
-                                bool landlock);
+Result<CagedProcess> start_cell(const Programs& programs, const CellPlan& plan, bool landlock);
 
 }  // namespace toren::supervisor

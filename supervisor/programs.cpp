@@ -18,7 +18,8 @@ Result<Programs> Programs::open_beside_this_one() {
     for (const auto& [slot, name] : {std::pair{&programs.broker, "toren-broker"},
                                      {&programs.spawner, "toren-spawner"},
                                      {&programs.files_worker, "toren-files-worker"},
-                                     {&programs.vcs_worker, "toren-vcs-worker"}}) {
+                                     {&programs.vcs_worker, "toren-vcs-worker"},
+                                     {&programs.probe, "toren-probe"}}) {
         slot->reset(::open((folder + name).c_str(), O_PATH | O_CLOEXEC));
         if (!*slot) return errno_error("open '" + folder + name + "'");
     }

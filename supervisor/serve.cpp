@@ -5,7 +5,6 @@
 // IF OWNED   the attacker has the operator's account, so it parses the operator's configuration and nothing else
 #include "supervisor/serve.h"
 
-#include <pwd.h>
 #include <signal.h>
 #include <sys/random.h>
 #include <sys/signalfd.h>
@@ -17,27 +16,18 @@
 
 #include "base/log.h"
 #include "policy/config.h"
+#include "policy/config_profiles.h"
 #include "policy/landlock.h"
 #include "policy/privileges.h"
 #include "policy/segments.h"
+#include "supervisor/self_probe.h"
 #include "supervisor/supervisor.h"
 
 namespace toren::supervisor {
 namespace {
 
-std::string home_folder() {
-    if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/') return home;
-    const passwd* account = ::getpwuid(::geteuid());
-    return account == nullptr ? "/" : account->pw_dir;
-}
-
 Result<Config> configuration(const ServeOptions& options, const std::string& home) {
-    const auto file = options.config ? options.config : find_config_file(home);
-    if (!file)
-        return error(
-            "no configuration: looked for ./toren.toml, ./.toren/config.toml and ~/.config/toren/config.toml (`toren "
-            "config example` prints one)");
-    TRY_ASSIGN(auto config, load_config(*file));
+    TRY_ASSIGN(auto config, load_config(options.config, home));
     if (options.listen) {
         const auto colon = options.listen->rfind(':');
         char* end = nullptr;
@@ -114,6 +104,9 @@ Result<int> run(const ServeOptions& options) {
     TRY_ASSIGN(const auto created, state.created_segments());
     TRY_ASSIGN(auto segments, discover_segments(config, created, state.path(), home));
     for (const auto& warning : segments.warnings) log_warning(warning);
+    TRY_ASSIGN(const auto remarks, check_profiles({config, segments, home, state.path()}));
+    for (const auto& remark : remarks) log_warning(remark);
+    TRY(prove_the_cage(programs, state.path(), config, landlock));
     TRY_ASSIGN(auto listeners, bind_listeners(config.server.host, static_cast<std::uint16_t>(config.server.port)));
     TRY_ASSIGN(const auto pin, pairing_pin(config));
     TRY(set_not_dumpable());

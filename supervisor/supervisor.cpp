@@ -194,7 +194,12 @@ void Supervisor::open_cell(const ipc::Packet& packet) {
     cell.wanted = true;
     if (cell.ready) return attach(name, cell);
     if (cell.caged.process.running()) return;  // it answers when it stands
-    auto started = start_cell(programs_, configured->path, settings_.config.limits, settings_.landlock);
+    auto started = [&]() -> Result<CagedProcess> {
+        TRY_ASSIGN(const auto plan,
+                   plan_cell({settings_.config, segments_, settings_.home, state_.path()}, *configured));
+        for (const auto& profile : plan.commands) cell.profiles.push_back(profile.name);
+        return start_cell(programs_, plan, settings_.landlock);
+    }();
     if (!started) {
         cells_.erase(name);
         return refuse_cell(name, started.error().text());
@@ -241,12 +246,12 @@ void Supervisor::attach(const std::string& name, Cell& cell) {
         cell.caged.process.kill(SIGKILL);
         return refuse_cell(name, sent.error().text());
     }
-    tell_broker(ipc::CellOpened{name, ""}, {ends->second.get()});
+    tell_broker(ipc::CellOpened{name, "", cell.profiles}, {ends->second.get()});
 }
 
 void Supervisor::refuse_cell(const std::string& name, const std::string& why) {
     log_error("no cell for segment '" + name + "': " + why);
-    tell_broker(ipc::CellOpened{name, why.substr(0, 1024)}, {null_.get()});
+    tell_broker(ipc::CellOpened{name, why.substr(0, 1024), {}}, {null_.get()});
 }
 
 // --- answers
@@ -274,7 +279,6 @@ ipc::BrokerWelcome Supervisor::welcome() const {
     welcome.commands_per_segment = limits.commands_per_segment;
     welcome.commands_per_socket = limits.commands_per_socket;
     welcome.requests_per_socket = limits.requests_per_socket;
-    welcome.command_seconds = limits.command_seconds;
     welcome.cell_idle_seconds = limits.cell_idle_seconds;
     welcome.service_seconds = limits.service_seconds;
     return welcome;

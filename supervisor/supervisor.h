@@ -37,6 +37,7 @@ private:
         bool ready = false;
         bool wanted = false;  // the broker waits for it
         std::string failure;  // why it could not be made
+        std::vector<std::string> profiles;
     };
     using Clock = std::chrono::steady_clock;
 

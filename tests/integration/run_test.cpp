@@ -262,6 +262,15 @@ TEST_F(RunTest, TheTimeLimitEndsEverythingAndSaysSo) {
     EXPECT_EQ(read_until(alive.get()), "");  // nobody holds its other end any more
 }
 
+TEST_F(RunTest, TheMemoryAndTheProcessorOfTheWholeTreeAreLimited) {
+    const Done memory = sh("(tail /dev/zero &); sleep 1000", {"--memory", "200M", "--timeout", "60"});
+    EXPECT_EQ(memory.status, 128 + SIGKILL);
+    EXPECT_EQ(memory.errors, "toren run: ended by the memory limit (--memory 200M)\n");
+    const Done cpu = sh("(while :; do :; done) & sleep 1000", {"--cpu", "1", "--timeout", "60"});
+    EXPECT_EQ(cpu.status, 128 + SIGKILL);
+    EXPECT_EQ(cpu.errors, "toren run: ended by the CPU time limit (--cpu 1)\n");
+}
+
 TEST_F(RunTest, TheOutputLimitIsExact) {
     const Done done = run({"--output", "4K", "yes"});
     EXPECT_EQ(done.status, 128 + SIGKILL);

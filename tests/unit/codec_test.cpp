@@ -12,9 +12,9 @@ namespace toren::ipc {
 namespace {
 
 using Messages = std::tuple<BrokerHello, BrokerWelcome, ListSegments, SegmentList, CreateSegment, SegmentCreated,
-                            OpenCell, CellOpened, AttachBroker, CellFailed, CellReady, NewSlot, Slot, StartService,
-                            ServiceStarted, ChildEnded, Retire, Start, Output, Consumed, EndCommand, Exited, ReadFile,
-                            WriteFile, ListFolder, VcsStatus, VcsDiff, Chunk, Done>;
+                            OpenCell, CellOpened, CellSettings, AttachBroker, CellFailed, CellReady, NewSlot, Slot,
+                            StartService, ServiceStarted, ChildEnded, Retire, Start, Output, Consumed, EndCommand,
+                            Exited, ReadFile, WriteFile, ListFolder, VcsStatus, VcsDiff, Chunk, Done>;
 
 // Calls `visit` with a value of every message type; an expectation that fails inside names the type.
 template <typename Visit>
@@ -117,8 +117,9 @@ TEST(CodecTest, TheBytesAreLittleEndianAndLengthPrefixedInTheOrderOfTheFields) {
 }
 
 TEST(CodecTest, ExtremeNumbersComeBackWithTheirSign) {
-    const auto exited = decoded<Exited>(encoded(Exited{std::numeric_limits<std::int32_t>::min(), -1, StartStep::kLast,
-                                                       std::numeric_limits<std::int32_t>::max(), UINT64_MAX}));
+    const auto exited =
+        decoded<Exited>(encoded(Exited{std::numeric_limits<std::int32_t>::min(), -1, StartStep::kLast,
+                                       std::numeric_limits<std::int32_t>::max(), toren::EndedBy::kLast, UINT64_MAX}));
     ASSERT_TRUE(exited);
     EXPECT_EQ(exited->code, std::numeric_limits<std::int32_t>::min());
     EXPECT_EQ(exited->signal, -1);
@@ -231,7 +232,7 @@ TEST(CodecTest, AnEnumeratorOutOfRangeIsRefused) {
         EXPECT_EQ(decoded<StartService>(byte).has_value(), number <= static_cast<int>(Service::kLast)) << number;
         EXPECT_EQ(decoded<Done>(byte + little_endian(0)).has_value(), number <= static_cast<int>(Failure::kLast))
             << number;
-        EXPECT_EQ(decoded<Exited>(std::string(8, '\0') + byte + std::string(12, '\0')).has_value(),
+        EXPECT_EQ(decoded<Exited>(std::string(8, '\0') + byte + std::string(13, '\0')).has_value(),
                   number <= static_cast<int>(StartStep::kLast))
             << number;
         VcsEntry entry;

@@ -129,13 +129,116 @@ TEST(ConfigTest, TheFirstErrorOfTheFileIsTheOneReported) {
 TEST(ConfigTest, AnUnknownKeyIsAWarningThatNamesTheNearestKnownOne) {
     EXPECT_EQ(warnings_of("[segments]\nglob = []"),
               StringList{"toren.toml:2: unknown key 'segments.glob' (did you mean 'segments.globs'?)"});
-    EXPECT_EQ(warnings_of("[segment]\nglobs = []"),
-              StringList{"toren.toml:1: unknown key 'segment' (did you mean 'segments'?)"});
+    EXPECT_EQ(warnings_of("[segmants]\nglobs = []"),
+              StringList{"toren.toml:1: unknown key 'segmants' (did you mean 'segments'?)"});
+    EXPECT_EQ(warnings_of("[profile.x]\nbase = \"read-only\""),
+              StringList{"toren.toml:1: unknown key 'profile' (did you mean 'profiles'?)"});
     EXPECT_EQ(
         warnings_of("[server]\nmax_concurrent = 2"),
         StringList{"toren.toml:2: unknown key 'server.max_concurrent' (did you mean 'ancillary.max_concurrent'?)"});
     EXPECT_EQ(warnings_of("zebra_crossing_colour = 1"),
               StringList{"toren.toml:1: unknown key 'zebra_crossing_colour'"});
+}
+
+TEST(ConfigTest, TablesWithFreeNamesAreRead) {
+    const auto config = parse(R"(
+[confinement]
+profile = "strict"
+protect_repositories = false
+[profiles.strict]
+base = "read-only"
+hidden = ["private", "/srv/x"]
+environment = ["HTTP_PROXY"]
+seconds = 0
+[segment."my app.2"]
+profile = "workspace-write"
+secrets = []
+)");
+    ASSERT_TRUE(config) << config.error().text();
+    EXPECT_EQ(config->warnings, StringList{});
+    EXPECT_FALSE(config->confinement.protect_repositories);
+    ASSERT_EQ(config->profiles.size(), 1u);
+    const auto& profile = config->profiles.front();
+    EXPECT_EQ(profile.name, "strict");
+    EXPECT_EQ(profile.base, "read-only");
+    EXPECT_EQ(profile.hidden, (StringList{"private", "/srv/x"}));
+    EXPECT_EQ(profile.seconds, 0u);
+    EXPECT_EQ(profile.memory_bytes, std::nullopt);
+    ASSERT_EQ(config->segment_rules.size(), 1u);
+    const auto& rules = config->segment_rules.front();
+    EXPECT_EQ(rules.name, "my app.2");
+    EXPECT_EQ(rules.line, 10u);
+    EXPECT_EQ(rules.secrets, StringList{});
+    EXPECT_EQ(rules.protect, std::nullopt);
+}
+
+TEST(ConfigTest, AnUnknownKeyOfAProfileOrSegmentNamesTheNearestOfThatTable) {
+    EXPECT_EQ(warnings_of("[profiles.p]\nreadonly = []"),
+              StringList{"toren.toml:2: unknown key 'profiles.p.readonly' (did you mean 'profiles.p.read_only'?)"});
+    EXPECT_EQ(warnings_of("[segment.s]\nprofil = \"read-only\"\nzebra_crossing = 1"),
+              (StringList{"toren.toml:2: unknown key 'segment.s.profil' (did you mean 'segment.s.profile'?)",
+                          "toren.toml:3: unknown key 'segment.s.zebra_crossing'"}));
+}
+
+TEST(ConfigTest, WhatIsWrongInATableWithAFreeNameNamesItsLine) {
+    EXPECT_EQ(error_of("[profiles.p]\nprocesses = 1"),
+              "toren.toml:2: profiles.p.processes: 1 is out of range (16 to 4194304)");
+    EXPECT_EQ(error_of("[profiles.p]\nbase = \"custom\""),
+              "toren.toml:2: profiles.p.base: 'custom' is neither \"workspace-write\" nor \"read-only\"");
+    EXPECT_EQ(error_of("\n[profiles.read-only]\n"),
+              "toren.toml:2: profiles.read-only: is built in, and cannot be given another meaning");
+    EXPECT_EQ(
+        error_of("[profiles.\"a b\"]\n"),
+        "toren.toml:1: profiles.a b: is not a profile's name: 1 to 64 letters, digits, '-' and '_', no '-' first");
+    EXPECT_EQ(error_of("profiles = 1"), "toren.toml:1: profiles: expected a table, found an integer");
+    EXPECT_EQ(error_of("[segment]\nglobs = []"),
+              "toren.toml:2: segment.globs: expected a table, found an array (did you mean 'segments.globs'?)");
+    std::string many;
+    for (int i = 0; i < 65; ++i) many += "[profiles.p" + std::to_string(i) + "]\n";
+    EXPECT_EQ(error_of(many), "toren.toml:1: profiles: 65 tables; at most 64");
+}
+
+TEST(ConfigTest, AProfileThatNobodyHasIsAnErrorWhereItIsNamed) {
+    EXPECT_EQ(error_of("[segment.s]\nprofile = \"strikt\"\n[profiles.strict]\n"),
+              "toren.toml:2: segment.s.profile: there is no profile 'strikt' (did you mean 'strict'?)");
+    EXPECT_EQ(error_of("[confinement]\n\nprofile = \"readonly\""),
+              "toren.toml:3: confinement.profile: there is no profile 'readonly' (did you mean 'read-only'?)");
+    EXPECT_EQ(error_of("[segment.s]\nprofile = \"later\"\n[profiles.later]"), "no error");
+}
+
+TEST(ConfigTest, GuardsThatCouldNotStandAreRefused) {
+    EXPECT_EQ(error_of("[confinement]\nsecrets = [\"a/b\"]"),
+              "toren.toml:2: confinement.secrets: 'a/b' must be a single name, without '/'");
+    EXPECT_EQ(error_of("[confinement]\nsecrets = [\"!\"]"),
+              "toren.toml:2: confinement.secrets: '!' is not the name of a file");
+    EXPECT_EQ(error_of("[confinement]\nprotect = [\"*.rc\"]"),
+              "toren.toml:2: confinement.protect: '*.rc' must be a plain name, not a pattern");
+    EXPECT_EQ(error_of("[segment.s]\nprotect = [\".git\"]"),
+              "toren.toml:2: segment.s.protect: '.git' is what protect_repositories is for: whole, it could not be "
+              "committed to");
+    EXPECT_EQ(error_of("[profiles.p]\nhidden = [\"a/../../b\"]"),
+              "toren.toml:2: profiles.p.hidden: 'a/../../b' must not hold '..'");
+    EXPECT_EQ(error_of("[profiles.p]\nhidden = [\"./\"]"),
+              "toren.toml:2: profiles.p.hidden: './' would hide everything");
+}
+
+TEST(ConfigTest, VariablesThatChangeEveryProgramAreNotPassed) {
+    for (const char* name : {"LD_PRELOAD", "LD_LIBRARY_PATH", "GLIBC_TUNABLES", "GIT_CONFIG_COUNT", "GIT_DIR",
+                             "PAIRING_TOKEN", "HOME", "A B", "A=1", "1A"})
+        EXPECT_FALSE(parse(std::string("[profiles.p]\nenvironment = [\"") + name + "\"]")) << name;
+    EXPECT_EQ(error_of("[profiles.p]\nenvironment = [\"LD_PRELOAD\"]"),
+              "toren.toml:2: profiles.p.environment: 'LD_PRELOAD' is refused: it makes the loader run the daemon's "
+              "libraries in every program");
+    for (const char* name : {"HTTP_PROXY", "_x1", "GIT_AUTHOR_NAME", "PATH"})
+        EXPECT_TRUE(parse(std::string("[profiles.p]\nenvironment = [\"") + name + "\"]")) << name;
+}
+
+TEST(ConfigTest, MemoryThatNoProgramStartsWithIsRefused) {
+    EXPECT_EQ(error_of("[limits]\nmemory_bytes = 1000"),
+              "toren.toml:2: limits.memory_bytes: 1000 is too little for any program (16 MiB is the least)");
+    EXPECT_FALSE(parse("[limits]\nsegment_memory_bytes = 16777215"));
+    EXPECT_FALSE(parse("[profiles.p]\nmemory_bytes = 1"));
+    EXPECT_TRUE(parse("[limits]\nmemory_bytes = 16777216"));
 }
 
 TEST(ConfigTest, WarningsComeInTheOrderOfTheirLines) {
@@ -224,6 +327,14 @@ TEST(ConfigTest, TheExampleHoldsEveryKeyWithItsDefault) {
         if (key.example != nullptr) continue;
         std::visit([&](auto field) { EXPECT_EQ(field(*config), field(defaults)) << name; }, key.field);
     }
+    const auto has = [&](const char* name) {
+        EXPECT_NE(uncommented.find(std::string("\n") + name + " = "), std::string::npos) << name;
+    };
+    for (const ProfileKey& key : profile_keys()) has(key.name);
+    for (const SegmentKey& key : segment_keys()) has(key.name);
+    ASSERT_EQ(config->profiles.size(), 1u);
+    ASSERT_EQ(config->segment_rules.size(), 1u);
+    EXPECT_EQ(config->segment_rules.front().profile, config->profiles.front().name);
 }
 
 TEST(ConfigTest, TheShippedExampleIsTheGeneratedOne) {
@@ -279,6 +390,9 @@ TEST(ConfigTest, TheSearchGoesFromTheFolderToTheHomeAndNeverPastABrokenFile) {
     temp.link("/nowhere/at/all", "work/toren.toml");
     EXPECT_EQ(find_config_file(home), "./toren.toml");
     EXPECT_FALSE(load_config("./toren.toml"));
+    std::filesystem::remove("toren.toml");
+    temp.folder("work/toren.toml");
+    EXPECT_EQ(find_config_file(home), "./.toren/config.toml") << "a folder is no configuration file";
     std::filesystem::current_path(before);
 }
 

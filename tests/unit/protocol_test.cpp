@@ -16,9 +16,9 @@ namespace toren::ipc {
 namespace {
 
 using Messages = std::tuple<BrokerHello, BrokerWelcome, ListSegments, SegmentList, CreateSegment, SegmentCreated,
-                            OpenCell, CellOpened, AttachBroker, CellFailed, CellReady, NewSlot, Slot, StartService,
-                            ServiceStarted, ChildEnded, Retire, Start, Output, Consumed, EndCommand, Exited, ReadFile,
-                            WriteFile, ListFolder, VcsStatus, VcsDiff, Chunk, Done>;
+                            OpenCell, CellOpened, CellSettings, AttachBroker, CellFailed, CellReady, NewSlot, Slot,
+                            StartService, ServiceStarted, ChildEnded, Retire, Start, Output, Consumed, EndCommand,
+                            Exited, ReadFile, WriteFile, ListFolder, VcsStatus, VcsDiff, Chunk, Done>;
 
 // What the type says of itself in its source, so that a message that nobody listed here is found too.
 std::string source(const std::string& path) {

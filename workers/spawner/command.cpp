@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/child_process.h"
+#include "base/log.h"
 #include "ipc/channel.h"
 #include "ipc/inherited.h"
 #include "policy/cage.h"
@@ -35,12 +36,12 @@ void reset_signals() {
     ::signal(SIGPIPE, SIG_DFL);
 }
 
-Result<> enter_folder(const std::string& cwd) {
+Result<> enter_folder(int segment, const std::string& cwd) {
     open_how how{};
     how.flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
     how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
-    UniqueFd folder(static_cast<int>(
-        ::syscall(SYS_openat2, ipc::kSpawnerSegmentFd, cwd.empty() ? "." : cwd.c_str(), &how, sizeof how)));
+    UniqueFd folder(
+        static_cast<int>(::syscall(SYS_openat2, segment, cwd.empty() ? "." : cwd.c_str(), &how, sizeof how)));
     if (!folder || ::fchdir(folder.get()) != 0) return errno_error("cwd '" + cwd + "'");
     return Ok{};
 }
@@ -57,31 +58,33 @@ bool holds_nul(const std::vector<std::string>& strings) {
 }
 
 // What the cell gives, and the request's additions over it.
-std::vector<std::string> merged_environment(const std::vector<std::string>& additions) {
-    auto all = command_environment();
+std::vector<std::string> merged_environment(const std::vector<std::string>& passed,
+                                            const std::vector<std::string>& additions) {
+    auto all = command_environment(passed);
     for (const auto& addition : additions) set_variable(all, addition);
     return all;
 }
 
 }  // namespace
 
-void run_command(CommandEnds ends, bool landlock) {
+void run_command(CommandEnds ends, int ruleset, const std::vector<std::string>& passed) {
     // From here on the process holds its standard streams, its start channel and what confines it; all else is closed.
     UniqueFd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
     if (!null || ::setsid() < 0 || ::dup2(null.get(), 0) < 0 || ::dup2(ends.output.get(), 1) < 0 ||
         ::dup2(ends.errors.get(), 2) < 0)
         fail(ends.failure.get(), StartStep::kConfine, errno);
-    constexpr int kStart = 3, kFailure = 5;
-    std::vector<InheritedFd> kept = {{ends.start.release(), kStart},
-                                     {ipc::kSpawnerSegmentFd, ipc::kSpawnerSegmentFd},
-                                     {ends.failure.release(), kFailure}};
-    if (landlock) kept.push_back({ipc::kSpawnerCommandRulesetFd, ipc::kSpawnerCommandRulesetFd});
+    constexpr int kStart = 3, kSegment = 4, kFailure = 5;
+    std::vector<InheritedFd> kept = {
+        {ends.start.release(), kStart}, {ends.segment.release(), kSegment}, {ends.failure.release(), kFailure}};
+    if (ruleset >= 0) kept.push_back({ruleset, ruleset});
     if (auto alone = inherit_only(kept); !alone) ::_exit(127);
     for (UniqueFd* closed : {&null, &ends.output, &ends.errors}) closed->release();
     const int failure = kFailure;
     ::fcntl(failure, F_SETFD, FD_CLOEXEC);
-    if (auto confined = confine_command(landlock ? ipc::kSpawnerCommandRulesetFd : -1); !confined)
+    if (auto confined = confine_command(ruleset); !confined) {
+        log_error(confined.error().text());  // to whoever reads the command's output
         fail(failure, StartStep::kConfine, confined.error().code);
+    }
     reset_signals();
 
     ipc::Channel channel(UniqueFd(kStart), ipc::Role::kCommand, ipc::Role::kBroker, ipc::Phase::kOpen);
@@ -90,9 +93,10 @@ void run_command(CommandEnds ends, bool landlock) {
     auto start = packet.as<ipc::Start>();
     if (!start || start->argv.empty() || holds_nul(start->argv) || holds_nul(start->environment))
         fail(failure, StartStep::kRequest, EINVAL);
-    if (auto entered = enter_folder(start->cwd); !entered) fail(failure, StartStep::kDirectory, entered.error().code);
+    if (auto entered = enter_folder(kSegment, start->cwd); !entered)
+        fail(failure, StartStep::kDirectory, entered.error().code);
 
-    auto environment = merged_environment(start->environment);
+    auto environment = merged_environment(passed, start->environment);
     auto variables = pointers(environment);
     auto arguments = pointers(start->argv);
     // Every descriptor is close-on-exec; this holds even for one that somebody forgot.

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "base/unique_fd.h"
 #include "ipc/messages.h"
@@ -17,11 +19,14 @@ struct StartFailure {
 
 struct CommandEnds {
     UniqueFd start;
+    UniqueFd segment;  // O_PATH, as this command's own mounts show it
     UniqueFd output;
     UniqueFd errors;
     UniqueFd failure;
 };
 
-[[noreturn]] void run_command(CommandEnds ends, bool landlock);
+// `ruleset`: the inherited descriptor of its Landlock ruleset, -1 where the operator allowed to run without.
+// `passed`: environment beyond what every command gets.
+[[noreturn]] void run_command(CommandEnds ends, int ruleset, const std::vector<std::string>& passed);
 
 }  // namespace toren::spawner

@@ -11,8 +11,11 @@
 #include "base/log.h"
 #include "ipc/channel.h"
 #include "ipc/inherited.h"
+#include "policy/landlock.h"
+#include "policy/limit_watch.h"
 #include "policy/namespaces.h"
 #include "policy/privileges.h"
+#include "policy/roles.h"
 #include "policy/seccomp.h"
 #include "workers/spawner/command.h"
 
@@ -30,17 +33,31 @@ Result<Pipe> make_pipe() {
     return Pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
 }
 
+// All that the init holds while its command runs.
+struct HeldFds {
+    UniqueFd control;
+    UniqueFd output;
+    UniqueFd errors;
+    UniqueFd failure;
+    UniqueFd signals;
+    UniqueFd memory_events;  // the last three where they are needed
+    UniqueFd group_kill;
+    UniqueFd proc;
+};
+
 class CommandInit {
 public:
-    CommandInit(UniqueFd control, ipc::LogWriter log, pid_t command, UniqueFd output, UniqueFd errors, UniqueFd failure,
-                UniqueFd signals)
-        : control_(std::move(control), ipc::Role::kCommand, ipc::Role::kBroker, ipc::Phase::kOpen),
+    CommandInit(HeldFds held, ipc::LogWriter log, pid_t command, LimitWatch limits)
+        : control_(std::move(held.control), ipc::Role::kCommand, ipc::Role::kBroker, ipc::Phase::kOpen),
           log_(std::move(log)),
           command_(command),
-          output_(std::move(output)),
-          errors_(std::move(errors)),
-          failure_(std::move(failure)),
-          signals_(std::move(signals)) {}
+          output_(std::move(held.output)),
+          errors_(std::move(held.errors)),
+          failure_(std::move(held.failure)),
+          signals_(std::move(held.signals)),
+          memory_events_(std::move(held.memory_events)),
+          group_kill_(std::move(held.group_kill)),
+          limits_(std::move(limits)) {}
 
     // Until the command has ended and its output is in the log, or the broker has gone.
     void run() {
@@ -49,12 +66,16 @@ public:
             pollfd waiting[] = {{control_.fd(), POLLIN, 0},
                                 {ended_ ? -1 : signals_.get(), POLLIN, 0},
                                 {room && output_ ? output_.get() : -1, POLLIN, 0},
-                                {room && errors_ ? errors_.get() : -1, POLLIN, 0}};
-            if (::poll(waiting, std::size(waiting), -1) < 0 && errno != EINTR) return;
+                                {room && errors_ ? errors_.get() : -1, POLLIN, 0},
+                                {started_ ? -1 : failure_.get(), POLLIN, 0}};
+            const int wait = ended_ ? -1 : limits_.milliseconds_to_next();
+            if (::poll(waiting, std::size(waiting), wait) < 0 && errno != EINTR) return;
+            if (waiting[4].revents != 0) take_start();
             if (waiting[2].revents != 0) take(output_, ipc::Stream::kStdout);
             if (waiting[3].revents != 0) take(errors_, ipc::Stream::kStderr);
             if (waiting[1].revents != 0) reap();
             if (waiting[0].revents != 0 && !obey()) return;
+            if (!ended_) hold_to_limits();
             if (!ended_) announce();
             else if (output_ || errors_) announce_if_full();
         }
@@ -65,6 +86,27 @@ private:
     void take(UniqueFd& pipe, ipc::Stream stream) {
         const auto length = log_.append_from(pipe.get(), stream, consumed_);
         if (length == 0) pipe.reset();
+        if (length > 0) output_bytes_ += static_cast<std::uint64_t>(length);
+    }
+
+    // The failure pipe ends when the command is executed, or brings why it could not be.
+    void take_start() {
+        started_ = true;
+        if (::read(failure_.get(), &start_failure_, sizeof start_failure_) == 0) limits_.start();
+    }
+
+    void hold_to_limits() {
+        const auto limit = ended_by_ == EndedBy::kNothing ? limits_.exceeded(output_bytes_) : EndedBy::kNothing;
+        if (limit == EndedBy::kNothing) return;
+        ended_by_ = limit;
+        end_tree();
+    }
+
+    // Everyone in this pid namespace but this process.
+    void end_tree() {
+        if (group_kill_) [[maybe_unused]]
+            const auto written = ::write(group_kill_.get(), "1", 1);
+        ::kill(-1, SIGKILL);
     }
 
     void announce() {
@@ -89,7 +131,7 @@ private:
             return true;
         }
         if (!packet.as<ipc::EndCommand>()) return false;
-        ::kill(-1, SIGKILL);  // everyone in this pid namespace but this process
+        end_tree();
         return true;
     }
 
@@ -108,14 +150,22 @@ private:
         ended_ = true;
         exited_.code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
         exited_.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-        ::kill(-1, SIGKILL);
+        end_tree();
         while (::waitpid(-1, nullptr, 0) > 0 || errno == EINTR) {
         }
-        StartFailure failure{};
-        if (::read(failure_.get(), &failure, sizeof failure) == sizeof failure) {
-            exited_.failed_step = failure.step;
-            exited_.start_errno = failure.code;
-        }
+        if (!started_) take_start();
+        exited_.failed_step = start_failure_.step;
+        exited_.start_errno = start_failure_.code;
+        exited_.ended_by = ended_by();
+    }
+
+    // What this process saw to, or what the kernel did, as far as the end tells.
+    EndedBy ended_by() const {
+        if (ended_by_ != EndedBy::kNothing) return ended_by_;
+        if (memory_events_ && memory_kills(memory_events_.get()) > 0) return EndedBy::kMemory;
+        if (exited_.signal == SIGXCPU) return EndedBy::kCpu;
+        if (exited_.signal == SIGXFSZ) return EndedBy::kFileSize;
+        return EndedBy::kNothing;
     }
 
     void report_exit() {
@@ -130,6 +180,13 @@ private:
     UniqueFd errors_;
     UniqueFd failure_;
     UniqueFd signals_;
+    UniqueFd memory_events_;
+    UniqueFd group_kill_;
+    LimitWatch limits_;
+    StartFailure start_failure_{};
+    EndedBy ended_by_ = EndedBy::kNothing;
+    std::uint64_t output_bytes_ = 0;
+    bool started_ = false;
     std::uint64_t consumed_ = 0;
     std::uint64_t announced_ = 0;
     bool awaiting_consumed_ = false;
@@ -148,50 +205,96 @@ T or_give_up(Result<T> result) {
     return std::move(*result);
 }
 
+// The slot's own view: what the profile takes away from the cell's.
+Result<> narrow_mounts(const CommandTerms& terms) {
+    TRY(follow_mounts());
+    if (!terms.profile.writes)
+        for (const auto& tree : terms.cell.writable) TRY(make_tree_read_only(tree));
+    for (const auto& path : terms.profile.hidden) TRY(hide_path(path));
+    return mount_own_proc();
+}
+
+// What confines the init itself: of all files it may read /proc, where it has to watch what its command uses.
+Result<> confine_init(const CommandTerms& terms, bool reads_proc) {
+    TRY(drop_all_capabilities());
+    TRY(set_no_new_privileges());
+    if (terms.cell.landlock) {
+        LandlockSpec spec{.scoped = false};  // it ends its command's processes, which are in another domain
+        if (reads_proc) spec.rules.push_back({"/proc", Access::kRead});
+        TRY_ASSIGN(const auto ruleset, make_ruleset(spec));
+        TRY(restrict_to_ruleset(ruleset.get()));
+    }
+    return install_filter(FilterRole::kCommandInit);
+}
+
+// Every descriptor of the init gets a number of its own, and nothing else stays open.
+Result<> hold_only(HeldFds& held) {
+    UniqueFd* const all[] = {&held.control, &held.output,        &held.errors,     &held.failure,
+                             &held.signals, &held.memory_events, &held.group_kill, &held.proc};
+    std::vector<InheritedFd> kept;
+    int number = 3;
+    for (const UniqueFd* fd : all)
+        if (*fd) kept.push_back({fd->get(), number++});
+    TRY(inherit_only(kept));
+    number = 3;
+    for (UniqueFd* fd : all)
+        if (*fd) {
+            fd->release();
+            fd->reset(number++);
+        }
+    return Ok{};
+}
+
 }  // namespace
 
-void run_command_init(UniqueFd start, UniqueFd control, ipc::LogWriter log, bool landlock) {
-    // Nothing of the spawner's stays open here but what the command needs to start: its segment and its ruleset.
-    constexpr int kStart = 3, kControl = 5;
-    std::vector<InheritedFd> kept = {
-        {start.release(), kStart}, {ipc::kSpawnerSegmentFd, ipc::kSpawnerSegmentFd}, {control.release(), kControl}};
-    if (landlock) kept.push_back({ipc::kSpawnerCommandRulesetFd, ipc::kSpawnerCommandRulesetFd});
+void run_command_init(InitEnds ends, const CommandTerms& terms) {
+    // Nothing of the spawner's stays open here but what the command needs to start.
+    const int ruleset = !terms.cell.landlock   ? -1
+                        : terms.profile.writes ? ipc::kSpawnerCommandRulesetFd
+                                               : ipc::kSpawnerReadOnlyRulesetFd;
+    constexpr int kStart = 3, kControl = 5, kGroup = 6;
+    std::vector<InheritedFd> kept = {{ends.start.release(), kStart}, {ends.control.release(), kControl}};
+    if (ruleset >= 0) kept.push_back({ruleset, ruleset});
+    if (terms.group.fd() >= 0) kept.push_back({terms.group.fd(), kGroup});
     or_give_up(inherit_only(kept));
-    start.reset(kStart);
-    control.reset(kControl);
-    or_give_up(mount_own_proc());
+    UniqueFd start(kStart), group(terms.group.fd() >= 0 ? kGroup : -1);
+    HeldFds held;
+    held.control.reset(kControl);
+    or_give_up(narrow_mounts(terms));
+    // Opened here: the spawner's descriptor leads to the cell's mount, which the profile has not narrowed.
+    UniqueFd segment(::open(terms.cell.segment.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
+    if (!segment) give_up(errno_error("open '" + terms.cell.segment + "'"));
+    or_give_up(set_resource_limits(command_limits(terms.profile.limits)));
     Pipe output = or_give_up(make_pipe());
     Pipe errors = or_give_up(make_pipe());
     Pipe failure = or_give_up(make_pipe());
+    const bool measures = LimitWatch::measures(terms.profile.limits, static_cast<bool>(group));
+    if (measures) held.proc.reset(::open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (group) {
+        held.memory_events.reset(::openat(group.get(), "memory.events", O_RDONLY | O_CLOEXEC));
+        held.group_kill.reset(::openat(group.get(), "cgroup.kill", O_WRONLY | O_CLOEXEC));
+    }
     sigset_t child;
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
-    UniqueFd signals(::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK));  // blocked already, by the spawner
-    const pid_t command = ::fork();
-    if (!signals || command < 0) give_up(errno_error("fork"));
-    if (command == 0)
-        run_command({std::move(start), std::move(output.write), std::move(errors.write), std::move(failure.write)},
-                    landlock);
-    start.reset();
-    output.write.reset();
-    errors.write.reset();
-    failure.write.reset();
-    or_give_up(inherit_only(std::vector<InheritedFd>{{control.release(), 3},
-                                                     {output.read.release(), 4},
-                                                     {errors.read.release(), 5},
-                                                     {failure.read.release(), 6},
-                                                     {signals.release(), 7}}));
-    control.reset(3);
-    output.read.reset(4);
-    errors.read.reset(5);
-    failure.read.reset(6);
-    signals.reset(7);
-    or_give_up(drop_all_capabilities());
-    or_give_up(set_no_new_privileges());
-    or_give_up(install_filter(FilterRole::kCommandInit));
-    CommandInit(std::move(control), std::move(log), command, std::move(output.read), std::move(errors.read),
-                std::move(failure.read), std::move(signals))
-        .run();
+    held.signals.reset(::signalfd(-1, &child, SFD_CLOEXEC | SFD_NONBLOCK));  // blocked already, by the spawner
+    auto command = or_give_up(ChildProcess::fork(0, group.get()));
+    if (!command)
+        run_command({std::move(start), std::move(segment), std::move(output.write), std::move(errors.write),
+                     std::move(failure.write)},
+                    ruleset, terms.cell.environment);
+    const pid_t pid = command->pid();
+    command->release();  // reaped with all others
+    if (!held.signals || (measures && !held.proc) || (group && !held.memory_events))
+        give_up(errno_error("descriptors"));
+    held.output = std::move(output.read);
+    held.errors = std::move(errors.read);
+    held.failure = std::move(failure.read);
+    for (UniqueFd* closed : {&start, &segment, &group, &output.write, &errors.write, &failure.write}) closed->reset();
+    or_give_up(hold_only(held));
+    or_give_up(confine_init(terms, measures));
+    LimitWatch limits(terms.profile.limits, static_cast<bool>(held.memory_events), std::move(held.proc));
+    CommandInit(std::move(held), std::move(ends.log), pid, std::move(limits)).run();
     ::_exit(0);
 }
 

@@ -10,13 +10,12 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include <cstdlib>
-#include <cstring>
-
 #include "base/child_process.h"
 #include "base/log.h"
 #include "ipc/channel.h"
 #include "ipc/inherited.h"
+#include "policy/guards.h"
+#include "policy/namespaces.h"
 #include "policy/privileges.h"
 #include "workers/spawner/spawner.h"
 
@@ -36,21 +35,37 @@ Result<> ladder(UniqueFd& signals) {
     return Ok{};
 }
 
+// What the profile hides, what looks like a secret, what tools would run later.
+Result<Guards> guard(const ipc::CellSettings& cell) {
+    for (const auto& path : cell.hidden) TRY(hide_path(path));
+    return Guards::stand(
+        {.trees = cell.trees, .secrets = cell.secrets, .protect = cell.protect, .git = cell.protect_repositories});
+}
+
+// What the supervisor says first, and what must stand before a command may run.
+Result<int> run(UniqueFd signals) {
+    ipc::Channel supervisor(UniqueFd(ipc::kSpawnerSupervisorFd), ipc::Role::kSpawner, ipc::Role::kSupervisor,
+                            ipc::Phase::kGreeting);
+    ipc::Packet packet;
+    if (supervisor.receive(packet) != ipc::Received::kPacket) return error("the supervisor said nothing");
+    auto settings = packet.as<ipc::CellSettings>();
+    if (!settings || settings->profiles.empty()) return error("no settings for this cell");
+    auto guards = guard(*settings);
+    if (!guards) {
+        TRY(supervisor.send(ipc::CellFailed{guards.error().text().substr(0, 4096)}));
+        return std::move(guards.error());
+    }
+    return spawner::Spawner(std::move(supervisor), std::move(*settings), std::move(*guards), std::move(signals)).run();
+}
+
 }  // namespace
 
-int main(int argc, char** argv) {
+int main() {
     set_log_process("spawner");
-    if (argc < 3) {
-        log_error("toren-spawner is started by toren serve");
-        return 2;
-    }
     UniqueFd signals;
-    if (auto ready = ladder(signals); !ready) {
-        log_error(ready.error().text());
-        return 1;
-    }
-    const spawner::CellSettings settings{.segment_path = argv[1],
-                                         .ring_bytes = std::strtoull(argv[2], nullptr, 10),
-                                         .landlock = argc < 4 || std::strcmp(argv[3], ipc::kWithoutLandlock) != 0};
-    return spawner::Spawner(settings, std::move(signals)).run();
+    auto ready = ladder(signals);
+    auto status = ready ? run(std::move(signals)) : Result<int>(std::move(ready.error()));
+    if (status) return *status;
+    log_error(status.error().text());
+    return 1;
 }

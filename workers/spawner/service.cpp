@@ -24,7 +24,7 @@ struct Program {
 constexpr Program kPrograms[] = {{"toren-files-worker", ipc::kSpawnerFilesProgramFd, ipc::kSpawnerFilesRulesetFd},
                                  {"toren-vcs-worker", ipc::kSpawnerVcsProgramFd, ipc::kSpawnerVcsRulesetFd}};
 
-Result<> become(const Program& program, const UniqueFd& channel, const CellSettings& settings) {
+Result<> become(const Program& program, const UniqueFd& channel, const ipc::CellSettings& cell) {
     TRY(drop_all_capabilities());
     TRY(set_no_new_privileges());
     sigset_t none;
@@ -34,11 +34,11 @@ Result<> become(const Program& program, const UniqueFd& channel, const CellSetti
     std::vector<InheritedFd> kept = {{channel.get(), ipc::kServiceBrokerFd},
                                      {ipc::kSpawnerSegmentFd, ipc::kServiceSegmentFd},
                                      {program.fd, kProgram}};
-    if (settings.landlock) kept.push_back({program.ruleset, ipc::kServiceRulesetFd});
+    if (cell.landlock) kept.push_back({program.ruleset, ipc::kServiceRulesetFd});
     TRY(inherit_only(kept));
     if (::fcntl(kProgram, F_SETFD, FD_CLOEXEC) != 0) return errno_error("fcntl");
-    const char* arguments[] = {program.name, settings.segment_path.c_str(),
-                               settings.landlock ? nullptr : ipc::kWithoutLandlock, nullptr};
+    const char* arguments[] = {program.name, cell.segment.c_str(), cell.landlock ? nullptr : ipc::kWithoutLandlock,
+                               nullptr};
     const char* environment[] = {"LANG=C.UTF-8", nullptr};
     ::syscall(SYS_execveat, kProgram, "", arguments, environment, AT_EMPTY_PATH);
     return errno_error(std::string("execute ") + program.name);
@@ -46,11 +46,11 @@ Result<> become(const Program& program, const UniqueFd& channel, const CellSetti
 
 }  // namespace
 
-Result<StartedService> spawn_service(ipc::Service service, const CellSettings& settings) {
+Result<StartedService> spawn_service(ipc::Service service, const ipc::CellSettings& cell) {
     TRY_ASSIGN(auto ends, ipc::socket_pair());
     TRY_ASSIGN(auto child, ChildProcess::fork());
     if (!child) {
-        const auto failed = become(kPrograms[static_cast<int>(service)], ends.second, settings);
+        const auto failed = become(kPrograms[static_cast<int>(service)], ends.second, cell);
         log_error(failed.error().text());
         ::_exit(127);
     }

@@ -5,7 +5,6 @@
 #include "base/child_process.h"
 #include "base/unique_fd.h"
 #include "ipc/messages.h"
-#include "workers/spawner/spawner.h"
 
 namespace toren::spawner {
 
@@ -14,6 +13,6 @@ struct StartedService {
     UniqueFd channel;  // the broker's end
 };
 
-Result<StartedService> spawn_service(ipc::Service service, const CellSettings& settings);
+Result<StartedService> spawn_service(ipc::Service service, const ipc::CellSettings& cell);
 
 }  // namespace toren::spawner

@@ -8,16 +8,19 @@
 #include "base/child_process.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "ipc/messages.h"
+#include "policy/cgroup.h"
 
 namespace toren::spawner {
 
 struct Slot {
     ChildProcess init;
-    UniqueFd start;  // the broker's ends
+    CommandGroup group;  // where a cgroup subtree is delegated
+    UniqueFd start;      // the broker's ends
     UniqueFd control;
     UniqueFd log;
 };
 
-Result<Slot> make_slot(std::uint64_t ring_bytes, bool landlock);
+Result<Slot> make_slot(std::uint32_t id, const ipc::CellSettings& cell, const ipc::SlotProfile& profile);
 
 }  // namespace toren::spawner

@@ -12,23 +12,36 @@
 
 namespace toren::spawner {
 
-Spawner::Spawner(CellSettings settings, UniqueFd signals)
+Spawner::Spawner(ipc::Channel supervisor, ipc::CellSettings settings, Guards guards, UniqueFd signals)
     : settings_(std::move(settings)),
+      guards_(std::move(guards)),
       signals_(std::move(signals)),
       null_(::open("/dev/null", O_RDWR | O_CLOEXEC)),
-      supervisor_(UniqueFd(ipc::kSpawnerSupervisorFd), ipc::Role::kSpawner, ipc::Role::kSupervisor,
-                  ipc::Phase::kGreeting) {}
+      supervisor_(std::move(supervisor)) {}
 
 int Spawner::run() {
     if (!supervisor_.send(ipc::CellReady{})) return 1;
-    while (!retired_) {
-        pollfd waiting[] = {{supervisor_.fd(), POLLIN, 0}, {broker_.fd(), POLLIN, 0}, {signals_.get(), POLLIN, 0}};
-        if (::poll(waiting, std::size(waiting), -1) < 0 && errno != EINTR) return 1;
+    bool going = true;
+    while (going && !retired_) {
+        pollfd waiting[] = {{supervisor_.fd(), POLLIN, 0},
+                            {broker_.fd(), POLLIN, 0},
+                            {signals_.get(), POLLIN, 0},
+                            {guards_.fd(), POLLIN, 0}};
+        if (::poll(waiting, std::size(waiting), -1) < 0 && errno != EINTR) break;
         if (waiting[2].revents != 0) reap();
+        if (waiting[3].revents != 0) going = keep_guard();
         if (waiting[1].revents != 0) obey_broker();
-        if (waiting[0].revents != 0 && !attach_broker()) return 0;
+        if (waiting[0].revents != 0) going = going && attach_broker();
     }
+    guards_.release();
     return 0;
+}
+
+// What appeared in the segment is guarded too, or the cell ends: its commands would see what they must not.
+bool Spawner::keep_guard() {
+    auto guarded = guards_.refresh();
+    if (!guarded) log_error("the cell ends, for it can no longer be guarded: " + guarded.error().text());
+    return static_cast<bool>(guarded);
 }
 
 bool Spawner::attach_broker() {
@@ -49,21 +62,26 @@ void Spawner::obey_broker() {
         case ipc::Received::kClosed: return drop_broker("");
         case ipc::Received::kViolation: return drop_broker(broker_.violation());
     }
-    if (packet.as<ipc::NewSlot>()) return new_slot();
+    if (const auto slot = packet.as<ipc::NewSlot>()) return new_slot(slot->profile);
     if (const auto start = packet.as<ipc::StartService>()) return start_service(start->service);
     if (packet.as<ipc::Retire>()) retired_ = true;
     else drop_broker("a malformed message");
 }
 
-void Spawner::new_slot() {
-    auto slot = make_slot(settings_.ring_bytes, settings_.landlock);
-    if (!slot) {
-        log_error("no slot for a command: " + slot.error().text());
-        return answer(ipc::Slot{0, slot.error().code}, {null_.get(), null_.get(), null_.get()});
+void Spawner::new_slot(std::uint16_t profile) {
+    if (profile >= settings_.profiles.size()) return drop_broker("a slot under a profile that the cell does not have");
+    if (!keep_guard()) {
+        retired_ = true;
+        return;
     }
     const std::uint32_t id = next_slot_++;
-    answer(ipc::Slot{id, 0}, {slot->start.get(), slot->control.get(), slot->log.get()});
-    slots_.emplace(id, std::move(slot->init));
+    auto slot = make_slot(id, settings_, settings_.profiles[profile]);
+    if (!slot) {
+        log_error("no slot for a command: " + slot.error().text());
+        return answer(ipc::Slot{0, profile, slot.error().code}, {null_.get(), null_.get(), null_.get()});
+    }
+    answer(ipc::Slot{id, profile, 0}, {slot->start.get(), slot->control.get(), slot->log.get()});
+    slots_.emplace(id, Held{std::move(slot->init), std::move(slot->group)});
 }
 
 void Spawner::start_service(ipc::Service service) {
@@ -83,7 +101,7 @@ void Spawner::reap() {
     while (::read(signals_.get(), &info, sizeof info) > 0) {
     }
     for (auto slot = slots_.begin(); slot != slots_.end();) {
-        const auto status = slot->second.try_wait();
+        const auto status = slot->second.init.try_wait();
         if (status && (status->code != 0 || status->signal != 0))
             tell({slot->first, ipc::Service::kFiles, status->code, status->signal});
         slot = status ? slots_.erase(slot) : std::next(slot);

@@ -8,25 +8,23 @@
 #include "base/child_process.h"
 #include "base/unique_fd.h"
 #include "ipc/channel.h"
+#include "ipc/messages.h"
+#include "policy/cgroup.h"
+#include "policy/guards.h"
 
 namespace toren::spawner {
 
-struct CellSettings {
-    std::string segment_path;
-    std::uint64_t ring_bytes = 0;
-    bool landlock = true;
-};
-
 class Spawner {
 public:
-    Spawner(CellSettings settings, UniqueFd signals);
+    Spawner(ipc::Channel supervisor, ipc::CellSettings settings, Guards guards, UniqueFd signals);
     // Until the supervisor goes or the broker retires the cell; the kernel then ends whatever is left in it.
     int run();
 
 private:
     bool attach_broker();
+    bool keep_guard();
     void obey_broker();
-    void new_slot();
+    void new_slot(std::uint16_t profile);
     void start_service(ipc::Service service);
     void reap();
     void tell(const ipc::ChildEnded& ended);
@@ -35,12 +33,18 @@ private:
     template <typename T>
     void answer(const T& message, std::initializer_list<int> descriptors);
 
-    CellSettings settings_;
+    struct Held {
+        ChildProcess init;
+        CommandGroup group;
+    };
+
+    ipc::CellSettings settings_;
+    Guards guards_;
     UniqueFd signals_;
     UniqueFd null_;
     ipc::Channel supervisor_;
     ipc::Channel broker_;
-    std::unordered_map<std::uint32_t, ChildProcess> slots_;
+    std::unordered_map<std::uint32_t, Held> slots_;
     ChildProcess services_[2];
     std::uint32_t next_slot_ = 1;
     bool retired_ = false;

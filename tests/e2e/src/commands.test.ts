@@ -483,7 +483,7 @@ describe('the cage (invariant 4)', () => {
     assert.match(stdout[0] ?? '', /^uid=/);
     const names = (await wire.shell('ls -A /')).stdout;
     const top = daemon().folder.split('/')[1] ?? '';
-    const expected = new Set(['bin', 'dev', 'etc', 'home', 'lib', 'lib32', 'lib64', 'libx32', 'proc', 'sbin', 'tmp', 'usr', 'var', top]);
+    const expected = new Set(['.toren', 'bin', 'dev', 'etc', 'home', 'lib', 'lib32', 'lib64', 'libx32', 'proc', 'sbin', 'tmp', 'usr', 'var', top]);
     assert.deepEqual(names.filter((name) => !expected.has(name)), []);
     for (const name of ['bin', 'dev', 'etc', 'proc', 'tmp', 'usr']) assert.ok(names.includes(name), name);
   });

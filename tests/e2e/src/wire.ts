@@ -10,6 +10,7 @@ export interface CommandRequest {
   cwd?: string;
   env?: Record<string, string>;
   timeout?: number;
+  profile?: string;
 }
 
 export interface Finished {

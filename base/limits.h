@@ -1,8 +1,10 @@
 // How much a command and a segment may use; 0 stands for none, except where it says otherwise. Where a cgroup v2
-// subtree is delegated the kernel holds them (cgroup.h), else resource limits and a watchdog do (usage.h).
+// subtree is delegated the kernel holds them (policy/cgroup.h), else resource limits and a watchdog do
+// (policy/limit_watch.h).
 #pragma once
 
 #include <cstdint>
+#include <tuple>
 
 namespace toren {
 
@@ -15,6 +17,10 @@ struct CommandLimits {
     std::uint64_t output_bytes = 0;  // stdout and stderr together
     std::uint64_t file_bytes = 0;    // the largest file (RLIMIT_FSIZE)
     std::uint64_t open_files = 65536;
+    auto fields() {
+        return std::tie(memory_bytes, swap_bytes, processes, cpu_seconds, seconds, output_bytes, file_bytes,
+                        open_files);
+    }
 };
 
 struct SegmentLimits {
@@ -29,5 +35,8 @@ struct SegmentLimits {
 
 // Which limit ended a command.
 enum class EndedBy : std::uint8_t { kNothing, kTime, kCpu, kMemory, kOutput, kFileSize, kLast = kFileSize };
+
+// "time", "cpu", "memory", "output", "file_size"; "" for kNothing.
+const char* limit_name(EndedBy limit);
 
 }  // namespace toren
