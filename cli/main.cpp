@@ -1,13 +1,16 @@
 // toren: the command line. `toren serve` becomes the supervisor (supervisor/serve.cpp) in this process.
 #include <CLI/CLI.hpp>
 #include <cstdio>
+#include <string_view>
 
 #include "cli/doctor.h"
 #include "cli/policy.h"
+#include "cli/run.h"
 #include "policy/config.h"
 #include "supervisor/serve.h"
 
 int main(int argc, char** argv) {
+    if (argc > 1 && std::string_view(argv[1]) == "run") return toren::cli::run({argv + 2, argv + argc});
     CLI::App app{"Toren: people and agents work on this machine's projects, everything they run stays in a cage."};
     app.require_subcommand(1);
     app.set_version_flag("--version", TOREN_VERSION);
@@ -19,6 +22,8 @@ int main(int argc, char** argv) {
                       "~/.config/toren/config.toml)");
     serve->add_option("--listen", options.listen, "HOST:PORT over the configuration's; port 0 takes a free one");
     serve->add_option("--state", options.state, "state folder (default: ~/.local/state/toren)");
+
+    app.add_subcommand("run", "run one command in a cage, without a daemon (toren run --help)");
 
     CLI::App* config = app.add_subcommand("config", "the configuration file");
     config->require_subcommand(1);

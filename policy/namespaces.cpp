@@ -12,6 +12,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <string>
 #include <vector>
 
 #include "base/child_process.h"
@@ -65,10 +67,14 @@ Result<UniqueFd> detached_copy(const Mount& mount) {
     return tree;
 }
 
+// The folders above `path`. Most mounts share them with the one before: those are not asked for again.
 Result<> make_folders(const std::string& path) {
+    static std::string made;  // up to its last slash
+    const std::size_t shared = static_cast<std::size_t>(std::ranges::mismatch(made, path).in1 - made.begin());
     for (std::size_t slash = path.find('/', 1); slash != std::string::npos; slash = path.find('/', slash + 1))
-        if (::mkdir(path.substr(0, slash).c_str(), 0755) != 0 && errno != EEXIST)
+        if (slash >= shared && ::mkdir(path.substr(0, slash).c_str(), 0755) != 0 && errno != EEXIST)
             return errno_error("mkdir '" + path.substr(0, slash) + "'");
+    made = path.substr(0, path.rfind('/') + 1);
     return Ok{};
 }
 
@@ -86,11 +92,18 @@ Result<> make_file(const std::string& path, const std::string& content) {
     return Ok{};
 }
 
+// For a mount to stand on: never opened.
+Result<> make_empty_file(const std::string& path) {
+    TRY(make_folders(path));
+    if (::mknod(path.c_str(), S_IFREG | 0644, 0) != 0 && errno != EEXIST) return errno_error("create '" + path + "'");
+    return Ok{};
+}
+
 Result<> attach(const UniqueFd& tree, const std::string& target) {
     struct stat about {};
     if (::fstat(tree.get(), &about) != 0) return errno_error("fstat '" + target + "'");
     if (S_ISDIR(about.st_mode)) TRY(make_folder(target));
-    else TRY(make_file(target, ""));
+    else TRY(make_empty_file(target));
     if (::syscall(SYS_move_mount, tree.get(), "", AT_FDCWD, target.c_str(), MOVE_MOUNT_F_EMPTY_PATH) != 0)
         return layer_error(mount_feature(Feature::kMountApi), "move_mount to '" + target + "'");
     return Ok{};

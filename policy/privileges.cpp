@@ -34,8 +34,9 @@ Result<> set_capabilities(std::span<const cap_value_t> held, std::span<const cap
 
 Result<> drop_bounding_set_except(std::span<const cap_value_t> kept) {
     for (cap_value_t cap = 0; cap < cap_max_bits(); ++cap)
-        if (std::find(kept.begin(), kept.end(), cap) == kept.end() && cap_get_bound(cap) == 1 &&
-            cap_drop_bound(cap) != 0)
+        // Asked only after a refusal: to drop what was dropped already needs no right that matters.
+        if (std::find(kept.begin(), kept.end(), cap) == kept.end() && cap_drop_bound(cap) != 0 &&
+            cap_get_bound(cap) == 1)
             return layer_error(Feature::kCapabilities, "PR_CAPBSET_DROP");
     return Ok{};
 }
