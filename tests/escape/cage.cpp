@@ -58,7 +58,7 @@ public:
           report_(report) {
         const CommandLimits limits{.processes = kProcesses, .file_bytes = kFileBytes, .open_files = kOpenFiles};
         profile_ = workspace_write_profile(limits);
-        profile_.read_only = {world.shown(), world.segment_read_only(), program_folder() + "/hostile"};
+        profile_.read_only = {world.shown(), world.segment_read_only(), world.program()};
         profile_.writable = {world.shown_writable()};
     }
 
@@ -133,7 +133,7 @@ private:
 
     Result<> enter() const {
         const CellSpec cell = spec();
-        if (out(kUser)) return set_resource_limits(cell.limits);
+        if (out(kUser)) return Ok{};  // the limit of processes would count all that the operator runs
         if (!out(kMounts)) TRY(enter_cell(cell));
         else TRY(enter_host_root(cell));
         if (out(kDumpable)) ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
@@ -229,7 +229,7 @@ private:
         if (::chdir(world_.segment().c_str()) != 0) give_up(errno_error("chdir to the segment"));
         or_give_up(confine(ruleset));
         auto environment = command_environment();
-        const std::string program = program_folder() + "/hostile";
+        const std::string program = world_.program();
         std::vector<std::string> arguments = {program, attempt_};
         for (const auto& [name, value] : world_.facts()) arguments.push_back(name + "=" + value);
         arguments.push_back("worker_pid=" + std::to_string(worker_));

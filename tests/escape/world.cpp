@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/keyctl.h>
 #include <mqueue.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -154,6 +155,7 @@ World::World() {
 }
 
 World::~World() {
+    if (key_ >= 0) ::syscall(SYS_keyctl, KEYCTL_UNLINK, key_, KEY_SPEC_SESSION_KEYRING);
     if (shm_ >= 0) ::shmctl(shm_, IPC_RMID, nullptr);
     if (messages_ >= 0) ::msgctl(messages_, IPC_RMID, nullptr);
     if (semaphores_ >= 0) ::semctl(semaphores_, 0, IPC_RMID);
@@ -182,6 +184,8 @@ bool World::make_folders() {
         write_file(folder + "/file", token, 0644);
         write_file(folder + "/folder/file", token, 0644);
     }
+    fs::create_directories(fs::path(program()).parent_path());
+    fs::copy_file(program_folder() + "/hostile", program());
     write_file(outside() + "/secret", token, 0600);
     write_file(segment() + "/file", "of the segment", 0644);
     write_file(segment_read_only() + "/file", "of the segment", 0644);
@@ -210,6 +214,7 @@ bool World::make_ipc() {
     shm_ = ::shmget(key, 4096, IPC_CREAT | IPC_EXCL | 0600);
     messages_ = ::msgget(key, IPC_CREAT | IPC_EXCL | 0600);
     semaphores_ = ::semget(key, 1, IPC_CREAT | IPC_EXCL | 0600);
+    key_ = ::syscall(SYS_add_key, "user", ("toren-escape-" + facts_["mark"]).c_str(), "x", 1, KEY_SPEC_SESSION_KEYRING);
     const UniqueFd queue(::mq_open(name.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600, nullptr));
     const UniqueFd shared(::shm_open(name.c_str(), O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600));
     return shm_ >= 0 && messages_ >= 0 && semaphores_ >= 0 && queue && shared;
@@ -255,7 +260,7 @@ std::string World::fingerprint() const {
     std::ostringstream text;
     std::vector<fs::path> all;
     std::error_code ignored;
-    for (const auto& top : {outside(), other_segment(), shown(), segment_read_only()}) {
+    for (const auto& top : {outside(), other_segment(), shown(), segment_read_only(), base_ + "/program"}) {
         all.emplace_back(top);
         for (fs::recursive_directory_iterator at(top, ignored), end; at != end; at.increment(ignored)) {
             if (at->path() == shown_writable()) at.disable_recursion_pending();

@@ -30,6 +30,7 @@ public:
     std::string other_segment() const { return base_ + "/other"; }
     std::string shown() const { return base_ + "/shown"; }                    // read-only
     std::string shown_writable() const { return base_ + "/shown/writable"; }  // writable inside read-only
+    std::string program() const { return base_ + "/program/hostile"; }
     std::string segment_read_only() const { return segment() + "/read-only"; }
 
     // Everything that an attempt is told, as name=value.
@@ -55,6 +56,7 @@ private:
     UniqueFd leaked_, terminal_master_, terminal_slave_;
     ChildProcess bystander_;
     int shm_ = -1, messages_ = -1, semaphores_ = -1;
+    long key_ = -1;
 };
 
 // The folder of the running program.

@@ -61,7 +61,9 @@ Outcome mount_tmpfs(const World& world) {
     return judge(raw(SYS_mount, "tmpfs", place(world).c_str(), "tmpfs", 0L, nullptr), "mount tmpfs");
 }
 Outcome mount_proc(const World& world) {
-    return judge(raw(SYS_mount, "proc", place(world).c_str(), "proc", 0L, nullptr), "mount proc");
+    return judge(raw(SYS_mount, "proc", place(world).c_str(), "proc",
+                     static_cast<long>(MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY), nullptr),
+                 "mount proc");
 }
 Outcome bind_mount(const World& world) {
     return judge(raw(SYS_mount, "/usr", place(world).c_str(), nullptr, static_cast<long>(MS_BIND | MS_REC), nullptr),

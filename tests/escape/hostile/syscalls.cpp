@@ -72,10 +72,7 @@ Outcome allow_all_landlock(const World& world) {
     return judge(::open((world["shown"] + "/file").c_str(), O_WRONLY | O_CLOEXEC), "open after a ruleset of one's own");
 }
 
-Outcome bpf_map(const World&) {
-    std::uint32_t attributes[32] = {2 /* ARRAY */, 4, 4, 1};
-    return judge(raw(SYS_bpf, 0 /* BPF_MAP_CREATE */, attributes, sizeof attributes), "bpf");
-}
+Outcome bpf_map(const World&) { return reached(raw(SYS_bpf, 0 /* BPF_MAP_CREATE */, bad_pointer(), 64L), "bpf"); }
 
 Outcome perf(const World&) {
     perf_event_attr attributes{};
@@ -142,8 +139,11 @@ Outcome x32(const World& world) {
 
 // A terminal of one's own: the filter knows requests, not terminals.
 Outcome terminal_request(unsigned long request, std::uint64_t above = 0) {
-    const int terminal = ::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
-    if (terminal < 0) return untried("posix_openpt");
+    const int master = ::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (master < 0 || ::unlockpt(master) != 0) return untried("posix_openpt");
+    const int terminal = ::open(::ptsname(master), O_RDWR | O_NOCTTY | O_CLOEXEC);
+    ::setsid();
+    if (terminal < 0 || ::ioctl(terminal, TIOCSCTTY, 0) != 0) return untried("a controlling terminal");
     std::memset(page, 0, sizeof page);
     // ENOTTY, EIO and the like come from the kernel's own code.
     const long result = raw(SYS_ioctl, terminal, above | request, page);
@@ -171,11 +171,8 @@ Outcome clock_read_by_adjust(const World&) {
     std::memset(page, 0, sizeof page);
     return judge(raw(SYS_clock_adjtime, 0, page), "clock_adjtime");
 }
-Outcome set_no_time(const World&) { return judge(raw(SYS_settimeofday, nullptr, nullptr), "settimeofday"); }
-Outcome set_clock(const World&) {
-    const timespec time{1, 0};
-    return judge(raw(SYS_clock_settime, 0, &time), "clock_settime");
-}
+Outcome set_no_time(const World&) { return reached(raw(SYS_settimeofday, bad_pointer(), 0L), "settimeofday"); }
+Outcome set_clock(const World&) { return reached(raw(SYS_clock_settime, 0, bad_pointer()), "clock_settime"); }
 
 Outcome numa(const World&) {
     return first_escape({judge(raw(SYS_get_mempolicy, nullptr, nullptr, 0L, nullptr, 0L), "get_mempolicy"),
@@ -327,7 +324,8 @@ constexpr Attempt kAttempts[] = {
     {"allow_tracers", [](const World&) { return program_option(PR_SET_PTRACER, -1, "PR_SET_PTRACER"); }},
     {"securebits",
      [](const World&) { return judge(raw(SYS_prctl, PR_SET_SECUREBITS, 1L, 0L, 0L, 0L), "PR_SET_SECUREBITS"); }},
-    {"forge_memory_map", [](const World&) { return program_option(PR_SET_MM, 99, "PR_SET_MM"); }},
+    {"forge_memory_map",
+     [](const World&) { return program_option(PR_SET_MM, 15 /* PR_SET_MM_MAP_SIZE */, "PR_SET_MM"); }},
     {"future_calls", future_calls},
     {"machine_calls", machine_calls},
     {"quotactl", quota},
