@@ -12,6 +12,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "base/unique_fd.h"
@@ -105,7 +106,9 @@ Result<> put(const Mount& mount, const UniqueFd& tree) {
         case MountKind::kDevice: return attach(tree, target);
         case MountKind::kTmpfs:
             return mount_new("tmpfs", target, MS_NOSUID | MS_NODEV,
-                             std::string("mode=") + mount.mode + ",size=" + std::to_string(mount.bytes));
+                             std::string("mode=") + mount.mode + ",size=" + std::to_string(mount.bytes) +
+                                 // The kernel's own bound is half of the machine's pages: empty files cost memory, too.
+                                 ",nr_inodes=" + std::to_string(std::max<std::uint64_t>(mount.bytes / 4096, 1024)));
         case MountKind::kProc: return mount_new("proc", target, MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, "");
         case MountKind::kDevpts:
             return mount_new("devpts", target, MS_NOSUID | MS_NOEXEC, "newinstance,ptmxmode=0666,mode=0620");
