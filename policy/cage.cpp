@@ -13,6 +13,7 @@ namespace toren {
 Result<> enter_cell(const CellSpec& spec) {
     ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);  // or /proc/self/uid_map belongs to root and cannot be written
     TRY(map_own_ids(spec.user, spec.group));
+    bound_objects(spec.objects);
     TRY(set_not_dumpable());
     if (spec.root.loopback) TRY(bring_loopback_up());
     if (::sethostname("toren", 5) != 0) return errno_error("uts namespace: sethostname");

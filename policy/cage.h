@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "policy/roles.h"
 #include "policy/sandbox_spec.h"
 
 namespace toren {
@@ -14,6 +15,7 @@ struct CellSpec {
     RootSpec root;
     std::vector<ResourceLimit> limits;
     unsigned user = 0, group = 0;  // its own ids outside; they are the same inside
+    std::vector<ObjectLimit> objects = object_limits();
 };
 
 // Afterwards: ids map to themselves, the process is not dumpable, the root is the spec's and the host's is detached,

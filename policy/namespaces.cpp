@@ -134,6 +134,12 @@ Result<> map_own_ids(unsigned user, unsigned group) {
     return write_file("/proc/self/uid_map", itself(user));
 }
 
+void bound_objects(std::span<const ObjectLimit> limits) {
+    for (const auto& [name, value] : limits)
+        [[maybe_unused]] const auto done =
+            write_file(("/proc/sys/user/" + std::string(name)).c_str(), std::to_string(value));
+}
+
 Result<> enter_root(const RootSpec& spec) {
     // Nothing that is mounted here may spread to the host.
     if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)

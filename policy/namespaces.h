@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 
 #include "base/result.h"
 #include "policy/sandbox_spec.h"
@@ -16,6 +17,10 @@ extern const std::uint64_t kCommandNamespaces;
 
 // Every id maps to itself: another mapping would show files with other owners than git's index recorded.
 Result<> map_own_ids(unsigned user, unsigned group);
+
+// The namespace's own bounds, below its parent's. Where the kernel's settings are read-only (in a container) they stay
+// as they are: what must not be made at all, the filter refuses.
+void bound_objects(std::span<const ObjectLimit> limits);
 
 // The root is the spec's and nothing else; the host's is detached. The root itself is read-only.
 Result<> enter_root(const RootSpec& spec);
