@@ -28,7 +28,7 @@ Result<> enter_root(const RootSpec& spec);
 // The empty network namespace has a loopback interface of its own that is up.
 Result<> bring_loopback_up();
 
-// A fresh read-only /proc of this pid namespace covers the one there.
+// A fresh read-only /proc of this pid namespace covers the one there, without the list of the operator's keys.
 Result<> mount_own_proc();
 
 }  // namespace toren
