@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -85,7 +86,7 @@ public:
         }
         const Report report{WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
                             lives(worker_) && lives(sibling_)};
-        for (const pid_t pid : {worker_, sibling_}) ::kill(pid, SIGKILL);
+        for (const pid_t pid : {worker_.pid, sibling_.pid}) ::kill(pid, SIGKILL);
         ::_exit(::write(report_.write.get(), &report, sizeof report) == sizeof report ? 0 : 99);
     }
 
@@ -116,7 +117,8 @@ private:
         CellSpec spec{.root = cell_root(world_.segment(), profile_, limits, ::geteuid(), ::getegid()),
                       .limits = out(kLimits) ? std::vector<ResourceLimit>{} : command_limits(profile_.limits),
                       .user = user_,
-                      .group = group_};
+                      .group = group_,
+                      .objects = out(kLimits) ? std::vector<ObjectLimit>{} : object_limits()};
         if (out(kNetwork)) spec.root.loopback = false;  // the host's is not ours to bring up
         for (auto& mount : spec.root.mounts)
             if (out(kPids) && mount.kind == MountKind::kProc)
@@ -144,6 +146,7 @@ private:
     Result<> enter_host_root(const CellSpec& cell) const {
         ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
         TRY(map_own_ids(cell.user, cell.group));
+        bound_objects(cell.objects);
         TRY(set_not_dumpable());
         if (cell.root.loopback) TRY(bring_loopback_up());
         if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return errno_error("make '/' private");
@@ -157,12 +160,21 @@ private:
         return Ok{};
     }
 
+    struct Bystander {
+        pid_t pid = 0;
+        UniqueFd question;
+    };
+
     // A process of the cell beside the command: a worker as services are, or another command.
-    pid_t start_bystander(const char* name, bool as_command) const {
-        const Pipe ready = or_give_up(Pipe::make());
-        const pid_t pid = ::fork();
-        if (pid < 0) give_up(errno_error("fork"));
-        if (pid == 0) {
+    Bystander start_bystander(const char* name, bool as_command) const {
+        int ends[2];
+        if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) give_up(errno_error("socketpair"));
+        Bystander bystander{.question = UniqueFd(ends[0])};
+        const UniqueFd answer(ends[1]);
+        bystander.pid = ::fork();
+        if (bystander.pid < 0) give_up(errno_error("fork"));
+        if (bystander.pid == 0) {
+            bystander.question.reset();
             ::prctl(PR_SET_PDEATHSIG, SIGKILL);
             ::prctl(PR_SET_NAME, (name + world_.facts().at("mark")).c_str());
             if (!out(kUser)) or_give_up(drop_all_capabilities());
@@ -171,19 +183,13 @@ private:
                 or_give_up(set_no_new_privileges());
                 if (ruleset_) or_give_up(restrict_to_ruleset(ruleset_.get()));
             }
-            if (::write(ready.write.get(), "x", 1) != 1) ::_exit(1);
-            while (true) ::pause();
+            answer_forever(answer.get());
         }
-        char byte;
-        if (::read(ready.read.get(), &byte, 1) != 1) give_up(error("a bystander did not start"));
-        return pid;
+        if (!lives(bystander)) give_up(error("a bystander did not start"));
+        return bystander;
     }
 
-    static bool lives(pid_t pid) {
-        siginfo_t info{};
-        return ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WSTOPPED | WNOHANG | WNOWAIT) == 0 &&
-               info.si_pid == 0;
-    }
+    static bool lives(const Bystander& bystander) { return answers(bystander.pid, bystander.question.get()); }
 
     // The command's init, as workers/spawner/command_init.cpp makes it.
     Result<pid_t> start_slot() {
@@ -232,8 +238,8 @@ private:
         const std::string program = world_.program();
         std::vector<std::string> arguments = {program, attempt_};
         for (const auto& [name, value] : world_.facts()) arguments.push_back(name + "=" + value);
-        arguments.push_back("worker_pid=" + std::to_string(worker_));
-        arguments.push_back("sibling_pid=" + std::to_string(sibling_));
+        arguments.push_back("worker_pid=" + std::to_string(worker_.pid));
+        arguments.push_back("sibling_pid=" + std::to_string(sibling_.pid));
         if (out(kEnvironment)) {
             for (const char* one : {"SSH_AUTH_SOCK=/run/user/1/agent", "GIT_DIR=/elsewhere", "GITHUB_TOKEN=x",
                                     "LD_LIBRARY_PATH=/elsewhere", "GIT_CONFIG_COUNT=1"})
@@ -284,7 +290,7 @@ private:
     const unsigned user_ = ::geteuid(), group_ = ::getegid();
     Profile profile_;
     UniqueFd ruleset_;
-    pid_t worker_ = 0, sibling_ = 0;
+    Bystander worker_, sibling_;
     ChildProcess slot_;
 };
 

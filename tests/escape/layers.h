@@ -32,9 +32,9 @@ inline constexpr Layers kNamespaces = kUser | kMounts | kNetwork | kPids | kSlot
 inline constexpr int kLeakedFd = 7;
 
 inline std::string layer_names(Layers layers) {
-    constexpr const char* kNames[] = {"mounts",   "landlock", "seccomp",      "network",      "pids",
-                                      "slot",     "ipc",      "capabilities", "no_new_privs", "descriptors",
-                                      "dumpable", "limits",   "environment",  "session",      "user"};
+    constexpr const char* kNames[] = {
+        "mounts",       "landlock",    "seccomp",  "network", "pids",        "slot",    "ipc",  "capabilities",
+        "no_new_privs", "descriptors", "dumpable", "limits",  "environment", "session", "user"};
     std::string names;
     for (unsigned i = 0; i < std::size(kNames); ++i)
         if ((layers & (1U << i)) != 0) names += std::string(names.empty() ? "" : "+") + kNames[i];

@@ -10,6 +10,8 @@ constexpr Layers kWorker = kSlot | kLandlock | kDumpable;  // towards a worker
 constexpr Layers kMounting = kSeccomp | kCapabilities | kLandlock;
 constexpr Layers kPrivileged = kSeccomp | kCapabilities;
 
+constexpr Layers kUserNamespaces = kSeccomp | kLimits;
+
 constexpr const char* kRootOfTheHost = "the kernel asks for a privilege of the host's root before anything else";
 
 // clang-format off
@@ -117,7 +119,7 @@ constexpr Row kRows[] = {
     {38, "umount_proc", kMounting, "EPERM"},
 
     // Namespaces and capabilities
-    {39, "unshare_user", kSeccomp, "EPERM"},
+    {39, "unshare_user", kUserNamespaces, "EPERM"},
     {39, "unshare_mounts", kPrivileged, "EPERM"},
     {39, "unshare_pids", kPrivileged, "EPERM"},
     {39, "unshare_network", kPrivileged, "EPERM"},
@@ -125,11 +127,11 @@ constexpr Row kRows[] = {
     {39, "unshare_uts", kPrivileged, "EPERM"},
     {39, "unshare_cgroup", kPrivileged, "EPERM"},
     {39, "unshare_time", kPrivileged, "EPERM"},
-    {39, "clone_user", kSeccomp, "EPERM"},
-    {39, "clone_user_with_rubbish", kSeccomp, "EPERM"},
+    {39, "clone_user", kUserNamespaces, "EPERM"},
+    {39, "clone_user_with_rubbish", kUserNamespaces, "EPERM"},
     {39, "clone_mounts", kPrivileged, "EPERM"},
     {39, "clone_network", kPrivileged, "EPERM"},
-    {39, "clone3_user", kSeccomp, "ENOSYS"},
+    {39, "clone3_user", kUserNamespaces, "ENOSYS"},
     {39, "clone3_plain", kSeccomp, "ENOSYS"},
     {39, "setns_uts", kPrivileged, "EPERM"},
     {39, "setns_network", kPrivileged, "EPERM"},
@@ -156,8 +158,8 @@ constexpr Row kRows[] = {
     {41, "capability_sets", kCapabilities, "EPERM"},
     {41, "no_new_privs", kNoNewPrivs | kSeccomp | kLandlock, "EPERM", Control::kEscapes, kNoNewPrivs},
     {41, "seccomp_mode", kSeccomp, "EPERM"},
-    {42, "nested_unshare", kFiles | kSeccomp, "EPERM"},
-    {42, "nested_bwrap", kFiles | kSeccomp, "EPERM"},
+    {42, "nested_unshare", kFiles | kUserNamespaces, "EPERM"},
+    {42, "nested_bwrap", kFiles | kUserNamespaces, "EPERM"},
 
     // System calls
     {43, "int80", kSeccomp, "EPERM", Control::kEscapes, ~0U, 1, "CONFIG_IA32_EMULATION"},
@@ -266,24 +268,24 @@ constexpr Row kRows[] = {
     {68, "memfd_secret", kSeccomp, "ENOSYS", Control::kEscapes, ~0U, 1, "secretmem (on by default from Linux 6.5)"},
     {68, "numa", kSeccomp, "EPERM", Control::kEscapes, ~0U, 1, "CONFIG_NUMA"},
     {69, "allow_all_landlock", kFiles, "E"},
-    {70, "allow_all_filter", kSeccomp, "EPERM"},
+    {70, "allow_all_filter", kUserNamespaces, "EPERM"},
     {71, "forge_credentials", kCapabilities, "EPERM"},
     {72, "new_interface", kCapabilities, "EPERM", Control::kEscapes, ~0U, 1, "CONFIG_DUMMY"},
     {72, "interface_flags", kCapabilities, "EPERM"},
     {72, "socket_mark", kCapabilities, "EPERM"},
     {72, "transparent_proxy", kCapabilities, "EPERM"},
     {72, "low_port", kCapabilities, "EACCES"},
-    {73, "overwrite_own_program", kFiles, "EROFS"},
+    {73, "overwrite_own_program", kFiles, "Read-only file system"},
     {74, "file_capability", 0, "EPERM", Control::kOnlyRoot, ~0U, 1, "root is not mapped into the user namespace"},
     {75, "btrfs_snapshot", kSeccomp, "EPERM"},
     {75, "btrfs_snapshot_v2", kSeccomp, "EPERM"},
-    {76, "set_group_id_file", kSeccomp, "EPERM"},
-    {77, "lease_of_shown", kSeccomp, "E"},
-    {78, "every_inotify_instance", kLimits, "E"},
-    {78, "take_every_aio", kSeccomp, "E"},
-    {79, "session_keys", kUser, "E"},
+    {76, "set_group_id_file", 0, "", Control::kGetsOut, ~0U, 1, "the bit at creation, the right to execute by an access list"},
+    {77, "lease_of_shown", kSeccomp, "EINVAL"},
+    {78, "every_inotify_instance", kLimits, "EMFILE", Control::kEscapes, ~0U, 1, "100 free inotify instances (fs.inotify.max_user_instances)"},
+    {78, "take_every_aio", 0, "", Control::kGetsOut, ~0U, 1, "fs.aio-max-nr is one number for the machine"},
+    {79, "session_keys", kMounts, "ENOENT", Control::kEscapes, ~0U, 1, "CONFIG_KEYS"},
     {80, "realtime", kLimits, "EPERM", Control::kEscapes, ~0U, 1, "real-time priorities for ordinary users (RLIMIT_RTPRIO)"},
-    {81, "cachestat", kSeccomp, "E"},
+    {81, "cachestat", kSeccomp, "ENOSYS", Control::kEscapes, ~0U, 1, "Linux 6.5"},
     {82, "quotactl", kSeccomp, "EPERM"},
     {82, "quotactl_fd", kSeccomp, "EPERM"},
     {82, "syslog", kSeccomp, "EPERM", Control::kEscapes, ~0U, 1, "the kernel's log for ordinary users (kernel.dmesg_restrict)"},

@@ -111,13 +111,17 @@ struct Sockets {
 };
 
 // The bystander's life: whoever reaches it gets the secret.
-[[noreturn]] void serve(const Sockets& sockets, const std::string& token) {
+[[noreturn]] void serve(const Sockets& sockets, const std::string& token, int question) {
     ::signal(SIGPIPE, SIG_IGN);
     while (true) {
-        pollfd waiting[5];
+        pollfd waiting[6];
         for (int i = 0; i < 4; ++i) waiting[i] = {sockets.streams[i].get(), POLLIN, 0};
         waiting[4] = {sockets.datagrams.get(), POLLIN, 0};
-        if (::poll(waiting, 5, -1) < 0) continue;
+        waiting[5] = {question, POLLIN, 0};
+        if (::poll(waiting, 6, -1) < 0) continue;
+        char byte;
+        if (waiting[5].revents != 0 && (::read(question, &byte, 1) != 1 || ::write(question, &byte, 1) != 1))
+            ::_exit(0);
         for (int i = 0; i < 4; ++i) {
             if (waiting[i].revents == 0) continue;
             const UniqueFd client(::accept4(waiting[i].fd, nullptr, nullptr, SOCK_CLOEXEC));
@@ -126,7 +130,6 @@ struct Sockets {
         if (waiting[4].revents == 0) continue;
         sockaddr_storage from{};
         socklen_t size = sizeof from;
-        char byte;
         if (::recvfrom(waiting[4].fd, &byte, 1, 0, reinterpret_cast<sockaddr*>(&from), &size) >= 0)
             ::sendto(waiting[4].fd, token.data(), token.size(), 0, reinterpret_cast<sockaddr*>(&from), size);
     }
@@ -243,13 +246,17 @@ bool World::start_bystander() {
     if (!sockets.streams[1]) facts_.erase("tcp6");
     facts_["unix"] = path;
     facts_["abstract"] = abstract;
+    int ends[2];
+    if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) return false;
+    question_.reset(ends[0]);
+    const UniqueFd answer(ends[1]);
     auto child = ChildProcess::fork();
     if (!child) return false;
     facts_["host_name"] = "h" + facts_["mark"];
     if (!*child) {
         ::prctl(PR_SET_PDEATHSIG, SIGKILL);
         ::prctl(PR_SET_NAME, facts_["host_name"].c_str());
-        serve(sockets, facts_["token"]);
+        serve(sockets, facts_["token"], answer.get());
     }
     bystander_ = std::move(**child);
     facts_["host_pid"] = std::to_string(bystander_.pid());
@@ -272,11 +279,7 @@ std::string World::fingerprint() const {
     return text.str();
 }
 
-bool World::bystander_lives() {
-    siginfo_t info{};
-    return ::waitid(P_PID, static_cast<id_t>(bystander_.pid()), &info, WEXITED | WSTOPPED | WNOHANG | WNOWAIT) == 0 &&
-           info.si_pid == 0;
-}
+bool World::bystander_lives() const { return answers(bystander_.pid(), question_.get()); }
 
 bool World::end_process_named(const std::string& name) {
     bool found = false;
@@ -288,6 +291,27 @@ bool World::end_process_named(const std::string& name) {
         found = true;
     }
     return found;
+}
+
+void answer_forever(int channel) {
+    char byte;
+    while (::read(channel, &byte, 1) == 1 && ::write(channel, &byte, 1) == 1) {
+    }
+    ::_exit(0);
+}
+
+bool answers(pid_t child, int channel) {
+    char byte = 'x';
+    if (::send(channel, &byte, 1, MSG_NOSIGNAL) != 1) return false;
+    while (true) {
+        siginfo_t info{};
+        const bool changed =
+            ::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WSTOPPED | WNOHANG | WNOWAIT) != 0 ||
+            info.si_pid != 0;
+        if (changed) return false;
+        pollfd answer{channel, POLLIN, 0};
+        if (::poll(&answer, 1, 20) == 1) return ::read(channel, &byte, 1) == 1;
+    }
 }
 
 }  // namespace toren::escape

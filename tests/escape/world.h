@@ -41,7 +41,7 @@ public:
     // Names, contents, modes, owners, times and attributes of everything that no attempt may change.
     std::string fingerprint() const;
     // The host's bystander runs, neither ended nor stopped.
-    bool bystander_lives();
+    bool bystander_lives() const;
     // A process of this comm runs on the host; it is ended, for only a positive control leaves one behind.
     static bool end_process_named(const std::string& name);
 
@@ -55,9 +55,16 @@ private:
     std::map<std::string, std::string> facts_;
     UniqueFd leaked_, terminal_master_, terminal_slave_;
     ChildProcess bystander_;
+    UniqueFd question_;
     int shm_ = -1, messages_ = -1, semaphores_ = -1;
     long key_ = -1;
 };
+
+// A bystander's end: it answers each byte with one. Whatever was done to it before the question, a signal above all,
+// has happened by the time it answers.
+[[noreturn]] void answer_forever(int channel);
+// Whether the child answers; no where it has ended or is stopped.
+bool answers(pid_t child, int channel);
 
 // The folder of the running program.
 std::string program_folder();

@@ -483,24 +483,20 @@ Outcome machine_files(const World&) {
     return last;
 }
 
-// CVE-2019-5736: the program that runs, opened again once it no longer runs.
-Outcome overwrite_own_program(const World& world) {
-    const int fd = static_cast<int>(open_at("/proc/self/exe", O_PATH));
-    if (fd < 0) return untried("/proc/self/exe");
-    const std::string by_descriptor = "/proc/self/fd/" + std::to_string(fd);
-    // Running, it is ETXTBSY at best; what counts is whether anything else refuses it.
-    const auto refusal = [](const char* how) {
-        return errno == ETXTBSY ? escaped(std::string(how) + " was only stopped by the file being busy") : refused(how);
-    };
-    if (const long open = open_at(by_descriptor, O_WRONLY); open >= 0) return escaped("opened the program for writing");
-    const Outcome by_fd = refusal("open by descriptor");
-    if (by_fd.verdict == Verdict::kEscaped) return by_fd;
-    (void)world;
-    return open_at("/proc/self/exe", O_WRONLY) >= 0 ? escaped("opened /proc/self/exe for writing")
-                                                    : refusal("open /proc/self/exe");
+// CVE-2019-5736: the program that runs, opened again by a descriptor of it once nobody runs it any more.
+Outcome overwrite_own_program(const World&) {
+    const int fd = static_cast<int>(raw(SYS_openat, AT_FDCWD, "/proc/self/exe", O_PATH, 0));
+    if (fd < 0 || ::dup2(fd, 9) != 9) return untried("/proc/self/exe");
+    const char* arguments[] = {"/bin/sh", "-c",
+                               "message=$( (: >>/proc/self/fd/9) 2>&1) && "
+                               "{ echo 'escaped: opened the program for writing'; exit 10; }; "
+                               "echo \"refused: $message\"; exit 0",
+                               nullptr};
+    ::execv(arguments[0], const_cast<char**>(arguments));
+    return untried("/bin/sh");
 }
 
-// Btrfs before 6.8 looked at the wrong inode: a snapshot of the whole subvolume, from any file in it.
+// Older kernels looked at the file that was named: a snapshot of its whole subvolume, for whoever owned one file in it.
 Outcome btrfs_snapshot(const World& world, unsigned long request) {
     const int folder = static_cast<int>(open_at(world["segment"], O_RDONLY | O_DIRECTORY));
     struct {

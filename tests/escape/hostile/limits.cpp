@@ -113,9 +113,9 @@ Outcome raise(__rlimit_resource resource) {
 
 // The kernel counts these for the operator as well, whatever namespace they are made in.
 Outcome every_inotify_instance(const World&) {
-    for (int i = 0; i < 50; ++i)
+    for (int i = 0; i < 100; ++i)
         if (::inotify_init1(IN_CLOEXEC) < 0) return refused("inotify_init1");
-    return escaped("50 inotify instances, of the 128 that the operator has");
+    return escaped("100 inotify instances, of the 128 that the operator has");
 }
 
 constexpr Attempt kAttempts[] = {
