@@ -30,8 +30,11 @@ public:
 
     // Readable when something appeared in a tree: call refresh().
     int fd() const;
-    // Masks what appeared since. Before each command is made ready, and whenever fd() is readable.
-    Result<> refresh();
+    // Hides what appeared since, and guards again what the host replaced. Before each command is made ready, and
+    // whenever fd() is readable. Repositories and protected names that are new are guarded only where no command can
+    // have made them (`commands_ran` is false): a command that runs git init or git clone must be able to finish it,
+    // and could have planted anything in it already. After an error no command may run on.
+    Result<> refresh(bool commands_ran = true);
     // Takes the placeholders of absent names away again. Mounts end with their namespace.
     void release();
 
@@ -40,5 +43,9 @@ private:
     explicit Guards(std::unique_ptr<Impl> impl);
     std::unique_ptr<Impl> impl_;
 };
+
+// In a mount namespace copied from the guarded one, before anything is mounted there: what guards hide later is hidden
+// here too, and what is mounted here stays here.
+Result<> follow_guards();
 
 }  // namespace toren
