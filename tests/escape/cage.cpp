@@ -15,13 +15,16 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <optional>
 
 #include "policy/cage.h"
+#include "policy/guards.h"
 #include "policy/landlock.h"
 #include "policy/namespaces.h"
 #include "policy/privileges.h"
 #include "policy/roles.h"
 #include "policy/seccomp.h"
+#include "tests/escape/guarded_segment.h"
 
 extern char** environ;
 
@@ -77,6 +80,7 @@ public:
         ::prctl(PR_SET_PDEATHSIG, SIGKILL);
         or_give_up(take_terminal());
         or_give_up(enter());
+        if (!out(kGuards | kMounts | kUser)) guards_.emplace(or_give_up(Guards::stand(guard_spec(world_.segment()))));
         if (!out(kLandlock)) ruleset_ = or_give_up(make_ruleset(landlock()));
         worker_ = start_bystander("w", false);
         sibling_ = start_bystander("s", true);
@@ -86,6 +90,7 @@ public:
         }
         const Report report{WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
                             lives(worker_) && lives(sibling_)};
+        if (guards_) guards_->release();
         for (const pid_t pid : {worker_.pid, sibling_.pid}) ::kill(pid, SIGKILL);
         ::_exit(::write(report_.write.get(), &report, sizeof report) == sizeof report ? 0 : 99);
     }
@@ -206,6 +211,7 @@ private:
     }
 
     [[noreturn]] void run_init() {
+        if (guards_) or_give_up(follow_guards());
         or_give_up(out(kMounts) ? mount_writable_proc() : mount_own_proc());
         const pid_t command = ::fork();
         if (command < 0) give_up(errno_error("fork"));
@@ -289,6 +295,7 @@ private:
     Pipe &output_, &broken_, &report_;
     const unsigned user_ = ::geteuid(), group_ = ::getegid();
     Profile profile_;
+    std::optional<Guards> guards_;
     UniqueFd ruleset_;
     Bystander worker_, sibling_;
     ChildProcess slot_;

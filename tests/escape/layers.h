@@ -22,7 +22,8 @@ enum Layer : std::uint32_t {
     kEnvironment = 1U << 12,  // built from nothing; without it the operator's
     kSession = 1U << 13,      // a session of its own; without it the operator's terminal
     kUser = 1U << 14,         // the user namespace; without it there is no namespace at all
-    kLast = kUser,
+    kGuards = 1U << 15,       // secrets hidden, and what tools run later held, inside the segment
+    kLast = kGuards,
 };
 
 using Layers = std::uint32_t;
@@ -34,7 +35,7 @@ inline constexpr int kLeakedFd = 7;
 inline std::string layer_names(Layers layers) {
     constexpr const char* kNames[] = {
         "mounts",       "landlock",    "seccomp",  "network", "pids",        "slot",    "ipc",  "capabilities",
-        "no_new_privs", "descriptors", "dumpable", "limits",  "environment", "session", "user"};
+        "no_new_privs", "descriptors", "dumpable", "limits",  "environment", "session", "user", "guards"};
     std::string names;
     for (unsigned i = 0; i < std::size(kNames); ++i)
         if ((layers & (1U << i)) != 0) names += std::string(names.empty() ? "" : "+") + kNames[i];

@@ -31,6 +31,8 @@
 #include <random>
 #include <sstream>
 
+#include "tests/escape/guarded_segment.h"
+
 namespace toren::escape {
 
 namespace fs = std::filesystem;
@@ -106,7 +108,7 @@ UniqueFd listening_unix(const std::string& path, bool abstract) {
 }
 
 struct Sockets {
-    UniqueFd streams[4];  // TCP over IPv4 and IPv6, a Unix socket with a path, an abstract one
+    UniqueFd streams[5];  // TCP over IPv4 and IPv6, a Unix socket with a path, an abstract one, one in the segment
     UniqueFd datagrams;
 };
 
@@ -114,24 +116,24 @@ struct Sockets {
 [[noreturn]] void serve(const Sockets& sockets, const std::string& token, int question) {
     ::signal(SIGPIPE, SIG_IGN);
     while (true) {
-        pollfd waiting[6];
-        for (int i = 0; i < 4; ++i) waiting[i] = {sockets.streams[i].get(), POLLIN, 0};
-        waiting[4] = {sockets.datagrams.get(), POLLIN, 0};
-        waiting[5] = {question, POLLIN, 0};
-        if (::poll(waiting, 6, -1) < 0) continue;
+        pollfd waiting[7];
+        for (int i = 0; i < 5; ++i) waiting[i] = {sockets.streams[i].get(), POLLIN, 0};
+        waiting[5] = {sockets.datagrams.get(), POLLIN, 0};
+        waiting[6] = {question, POLLIN, 0};
+        if (::poll(waiting, 7, -1) < 0) continue;
         char byte;
-        if (waiting[5].revents != 0 && (::read(question, &byte, 1) != 1 || ::write(question, &byte, 1) != 1))
+        if (waiting[6].revents != 0 && (::read(question, &byte, 1) != 1 || ::write(question, &byte, 1) != 1))
             ::_exit(0);
-        for (int i = 0; i < 4; ++i) {
+        for (int i = 0; i < 5; ++i) {
             if (waiting[i].revents == 0) continue;
             const UniqueFd client(::accept4(waiting[i].fd, nullptr, nullptr, SOCK_CLOEXEC));
             if (::write(client.get(), token.data(), token.size()) < 0) continue;
         }
-        if (waiting[4].revents == 0) continue;
+        if (waiting[5].revents == 0) continue;
         sockaddr_storage from{};
         socklen_t size = sizeof from;
-        if (::recvfrom(waiting[4].fd, &byte, 1, 0, reinterpret_cast<sockaddr*>(&from), &size) >= 0)
-            ::sendto(waiting[4].fd, token.data(), token.size(), 0, reinterpret_cast<sockaddr*>(&from), size);
+        if (::recvfrom(waiting[5].fd, &byte, 1, 0, reinterpret_cast<sockaddr*>(&from), &size) >= 0)
+            ::sendto(waiting[5].fd, token.data(), token.size(), 0, reinterpret_cast<sockaddr*>(&from), size);
     }
 }
 
@@ -192,6 +194,7 @@ bool World::make_folders() {
     write_file(outside() + "/secret", token, 0600);
     write_file(segment() + "/file", "of the segment", 0644);
     write_file(segment_read_only() + "/file", "of the segment", 0644);
+    make_guarded_segment(segment(), token);
     leaked_.reset(::open(outside().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     char address[24];
     std::snprintf(address, sizeof address, "%llu",
@@ -240,9 +243,11 @@ bool World::start_bystander() {
     sockets.streams[1] = listening(AF_INET6, SOCK_STREAM, facts_["tcp6"]);
     sockets.streams[2] = listening_unix(path, false);
     sockets.streams[3] = listening_unix(abstract, true);
+    sockets.streams[4] = listening_unix(segment() + "/agent.sock", false);
     sockets.datagrams = listening(AF_INET, SOCK_DGRAM, facts_["udp"]);
     // A machine may be without IPv6; it is without none of the others.
-    if (!sockets.streams[0] || !sockets.streams[2] || !sockets.streams[3] || !sockets.datagrams) return false;
+    if (!sockets.streams[0] || !sockets.streams[2] || !sockets.streams[3] || !sockets.streams[4] || !sockets.datagrams)
+        return false;
     if (!sockets.streams[1]) facts_.erase("tcp6");
     facts_["unix"] = path;
     facts_["abstract"] = abstract;

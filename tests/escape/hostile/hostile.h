@@ -54,6 +54,7 @@ std::span<const Attempt> syscall_attempts();
 std::span<const Attempt> network_attempts();
 std::span<const Attempt> environment_attempts();
 std::span<const Attempt> limit_attempts();
+std::span<const Attempt> guarded_attempts();
 
 // --- what several themes use
 

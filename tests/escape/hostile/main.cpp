@@ -88,7 +88,7 @@ int main(int argc, char** argv) {
     }
     const World world(argc, argv);
     for (const auto theme : {file_attempts(), process_attempts(), namespace_attempts(), syscall_attempts(),
-                             network_attempts(), environment_attempts(), limit_attempts()})
+                             network_attempts(), environment_attempts(), limit_attempts(), guarded_attempts()})
         for (const Attempt& attempt : theme) {
             if (std::strcmp(attempt.name, argv[1]) != 0) continue;
             const Outcome outcome = attempt.run(world);
