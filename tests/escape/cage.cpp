@@ -51,6 +51,20 @@ struct Pipe {
     }
 };
 
+std::vector<std::string> arguments_of(const World& world, const std::string& attempt) {
+    std::vector<std::string> arguments = {world.program(), attempt};
+    for (const auto& [name, value] : world.facts()) arguments.push_back(name + "=" + value);
+    return arguments;
+}
+
+// Never freed: the process executes or ends.
+std::vector<char*>& pointers(std::vector<std::string>& strings) {
+    auto& out = *new std::vector<char*>;
+    for (auto& text : strings) out.push_back(text.data());
+    out.push_back(nullptr);
+    return out;
+}
+
 class Cell {
 public:
     Cell(const World& world, std::string attempt, Layers left_out, Pipe& output, Pipe& broken, Pipe& report)
@@ -242,8 +256,7 @@ private:
         or_give_up(confine(ruleset));
         auto environment = command_environment();
         const std::string program = world_.program();
-        std::vector<std::string> arguments = {program, attempt_};
-        for (const auto& [name, value] : world_.facts()) arguments.push_back(name + "=" + value);
+        std::vector<std::string> arguments = arguments_of(world_, attempt_);
         arguments.push_back("worker_pid=" + std::to_string(worker_.pid));
         arguments.push_back("sibling_pid=" + std::to_string(sibling_.pid));
         if (out(kEnvironment)) {
@@ -281,14 +294,6 @@ private:
         return Ok{};
     }
 
-    // Never freed: the process executes or ends.
-    static std::vector<char*>& pointers(std::vector<std::string>& strings) {
-        auto& out = *new std::vector<char*>;
-        for (auto& text : strings) out.push_back(text.data());
-        out.push_back(nullptr);
-        return out;
-    }
-
     const World& world_;
     const std::string attempt_;
     const Layers left_out_;
@@ -310,15 +315,22 @@ void drain(int fd, std::string& into) {
 }
 
 // Until the cell has ended; its output is taken meanwhile, so that a full pipe holds nobody up.
-bool wait_for(ChildProcess& cell, int output, std::string& text) {
+std::optional<ExitStatus> wait_for(ChildProcess& cell, int output, std::string& text) {
     const auto deadline = std::chrono::steady_clock::now() + kPatience;
     while (std::chrono::steady_clock::now() < deadline) {
         pollfd waiting[] = {{cell.pidfd(), POLLIN, 0}, {output, POLLIN, 0}};
-        if (::poll(waiting, 2, 1000) < 0 && errno != EINTR) return false;
+        if (::poll(waiting, 2, 1000) < 0 && errno != EINTR) return {};
         if ((waiting[1].revents & POLLIN) != 0) drain(output, text);
-        if (waiting[0].revents != 0) return cell.try_wait().has_value();
+        if (waiting[0].revents != 0) return cell.try_wait();
     }
-    return false;
+    return {};
+}
+
+// What the witnesses say afterwards.
+void ask_witnesses(World& world, const std::string& before, Run& run) {
+    run.host_lives = world.bystander_lives();
+    run.outside_changed = world.fingerprint() != before;
+    run.left_behind = World::end_process_named("d" + world.facts().at("mark"));
 }
 
 }  // namespace
@@ -341,7 +353,7 @@ Run run_in_cage(World& world, const std::string& attempt, Layers left_out) {
     if (!*child) cell.run();
     ChildProcess process = std::move(**child);
     for (Pipe* pipe : {&*output, &*broken, &*report}) pipe->write.reset();
-    const bool ended = wait_for(process, output->read.get(), run.output);
+    const bool ended = wait_for(process, output->read.get(), run.output).has_value();
     drain(output->read.get(), run.output);
     drain(broken->read.get(), run.broken);
     Report told{};
@@ -350,9 +362,50 @@ Run run_in_cage(World& world, const std::string& attempt, Layers left_out) {
         run.broken = "the cell ended without a report";
     run.code = told.code;
     run.workers_live = told.workers_live;
-    run.host_lives = world.bystander_lives();
-    run.outside_changed = world.fingerprint() != before;
-    run.left_behind = World::end_process_named("d" + world.facts().at("mark"));
+    ask_witnesses(world, before, run);
+    return run;
+}
+
+std::string product() {
+    const char* asked = ::getenv("TOREN_BIN");
+    for (const std::string& folder : {std::string(asked != nullptr ? asked : ""), program_folder()})
+        if (!folder.empty() && ::access((folder + "/toren").c_str(), X_OK) == 0) return folder + "/toren";
+    return "";
+}
+
+Run run_in_product(World& world, const std::string& toren, const std::string& attempt) {
+    Run run;
+    auto output = Pipe::make();
+    auto child = output ? ChildProcess::fork() : Result<std::optional<ChildProcess>>(output.error());
+    if (!child) {
+        run.broken = child.error().text();
+        return run;
+    }
+    const std::string before = world.fingerprint();
+    if (!*child) {
+        std::vector<std::string> arguments = {toren, "run"};
+        for (const auto& [option, path] : {std::pair{"--rw", world.segment()},
+                                           {"--rw", world.shown_writable()},
+                                           {"--ro", world.shown()},
+                                           {"--ro", world.segment_read_only()},
+                                           {"--ro", world.program()}})
+            arguments.insert(arguments.end(), {option, path});
+        arguments.insert(arguments.end(), {"--cwd", world.segment(), "--"});
+        for (auto& one : arguments_of(world, attempt)) arguments.push_back(std::move(one));
+        ::dup2(output->write.get(), 1);
+        ::dup2(output->write.get(), 2);
+        ::execv(toren.c_str(), pointers(arguments).data());
+        ::_exit(125);
+    }
+    output->write.reset();
+    ::fcntl(output->read.get(), F_SETFL, O_NONBLOCK);
+    ChildProcess process = std::move(**child);
+    const auto status = wait_for(process, output->read.get(), run.output);
+    drain(output->read.get(), run.output);
+    if (!status) run.broken = "it did not end in time";
+    else run.code = status->signal != 0 ? 128 + status->signal : status->code;
+    run.workers_live = true;  // there are none
+    ask_witnesses(world, before, run);
     return run;
 }
 

@@ -25,6 +25,11 @@ struct Run {
 // Runs `hostile ATTEMPT` in a cage of the world's segment, without the layers in `left_out`.
 Run run_in_cage(World& world, const std::string& attempt, Layers left_out);
 
+// The same through the product itself: `toren run`, with every layer. `toren` is where product() found it.
+Run run_in_product(World& world, const std::string& toren, const std::string& attempt);
+// `toren` beside this program or in $TOREN_BIN, or "".
+std::string product();
+
 // The limits of every cage here.
 inline constexpr unsigned kProcesses = 48;
 inline constexpr unsigned kOpenFiles = 64;

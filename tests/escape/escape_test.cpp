@@ -101,6 +101,27 @@ private:
     const Row& row_;
 };
 
+// The product's own path, with all that it puts around a command: the same attempts, all layers.
+TEST(Product, RefusesEveryAttemptThroughTorenRun) {
+    if (::geteuid() == 0) GTEST_SKIP() << "an ordinary user's test";
+    const std::string toren = product();
+    if (toren.empty()) GTEST_SKIP() << "no `toren` beside this program and none in $TOREN_BIN";
+    for (const Row& row : rows()) {
+        // Limits are what the configuration says, and larger than what the attempts ask for.
+        if (row.control == Control::kGetsOut || row.layers == kLimits) continue;
+        World world;
+        ASSERT_EQ(world.problem(), "");
+        const escape::Run result = run_in_product(world, toren, row.attempt);
+        const std::string what = std::string(row.attempt) + ", " + told(result, 0);
+        ASSERT_EQ(result.broken, "") << what;
+        const int wanted = row.control == Control::kWorks ? kEscaped : kRefused;
+        EXPECT_TRUE(result.code == wanted || result.code == kUntried) << what;
+        EXPECT_TRUE(result.host_lives) << what;
+        EXPECT_FALSE(result.outside_changed) << what;
+        EXPECT_FALSE(result.left_behind) << what;
+    }
+}
+
 void register_rows() {
     for (const Row& row : rows())
         testing::RegisterTest(("Row" + std::to_string(row.number)).c_str(), row.attempt, nullptr, nullptr, __FILE__,

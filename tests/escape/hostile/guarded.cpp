@@ -57,7 +57,7 @@ Outcome move_secret(const World& world, unsigned flags) {
 }
 
 Outcome link_secret(const World& world) {
-    const std::string target = at(world, "linked");
+    const std::string target = at(world, "linked-secret");
     if (raw(SYS_linkat, AT_FDCWD, at(world, ".env").c_str(), AT_FDCWD, target.c_str(), 0) != 0) return refused("link");
     return read_file(world, target);
 }
