@@ -20,7 +20,10 @@ Run run(const Row& row, Layers left_out) {
         broken.broken = world.problem();
         return broken;
     }
-    return run_in_cage(world, row.attempt, left_out);
+    // Guards cost more than all the rest: they stand where the attempt is about what they hold, and in the product's
+    // test for every attempt.
+    const bool guarded = (row.layers & kGuards) != 0 || row.control == Control::kWorks;
+    return run_in_cage(world, row.attempt, left_out | (guarded ? Layers{0} : Layers{kGuards}));
 }
 
 std::string told(const Run& run, Layers left_out) {
