@@ -23,6 +23,7 @@ Result<UniqueFd> enter_cell(const CellSpec& spec) {
     ::prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);  // or /proc/self/uid_map belongs to root and cannot be written
     TRY(map_own_ids(spec.user, spec.group));
     if (spec.oom_victim) TRY(prefer_as_oom_victim());
+    bound_objects(spec.objects);
     TRY(set_not_dumpable());
     if (spec.root.loopback) TRY(bring_loopback_up());
     if (::sethostname("toren", 5) != 0)

@@ -6,6 +6,7 @@
 
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "policy/roles.h"
 #include "policy/sandbox_spec.h"
 
 namespace toren {
@@ -17,6 +18,7 @@ struct CellSpec {
     unsigned user = 0, group = 0;  // its own ids outside; they are the same inside
     bool in_cgroup = false;        // it was cloned into a group of its own (cgroup_tree.h)
     bool oom_victim = false;       // when the machine runs out of memory it goes before the operator's own processes
+    std::vector<ObjectLimit> objects = object_limits();
 };
 
 // Afterwards: ids map to themselves, the process is not dumpable, the root is the spec's and the host's is detached,

@@ -30,11 +30,14 @@ constexpr unsigned kSocketTypeMask = 0xf;  // above it: SOCK_CLOEXEC and SOCK_NO
 constexpr unsigned kTiocLinux = 0x541c;    // <asm-generic/ioctls.h>, which clashes with glibc's header
 constexpr unsigned kTiocCons = 0x541d;
 constexpr unsigned kTiocSetd = 0x5423;
+constexpr unsigned kBtrfsSnapshot = 0x50009401;    // BTRFS_IOC_SNAP_CREATE, and the second version of it
+constexpr unsigned kBtrfsSnapshotV2 = 0x50009417;
+constexpr unsigned kSetLease = 1024;  // F_SETLEASE
 
 void add_files(FilterTable& table) {
     table.permit({
         "read", "write", "open", "close", "stat", "fstat", "lstat", "lseek", "pread64", "pwrite64", "readv",
-        "writev", "access", "pipe", "dup", "dup2", "sendfile", "fcntl", "flock", "fsync", "fdatasync", "truncate",
+        "writev", "access", "pipe", "dup", "dup2", "sendfile", "flock", "fsync", "fdatasync", "truncate",
         "ftruncate", "getdents", "getcwd", "chdir", "fchdir", "rename", "mkdir", "rmdir", "creat", "link",
         "unlink", "symlink", "readlink", "chown", "fchown", "lchown", "umask", "utime",
         "statfs", "fstatfs", "sync", "readahead", "setxattr", "lsetxattr", "fsetxattr", "getxattr", "lgetxattr",
@@ -43,7 +46,7 @@ void add_files(FilterTable& table) {
         "mkdirat", "fchownat", "futimesat", "newfstatat", "unlinkat", "renameat", "linkat", "symlinkat",
         "readlinkat", "faccessat", "splice", "tee", "sync_file_range", "vmsplice", "utimensat",
         "fallocate", "dup3", "pipe2", "inotify_init1", "preadv", "pwritev", "syncfs", "renameat2", "memfd_create",
-        "copy_file_range", "preadv2", "pwritev2", "statx", "close_range", "openat2", "faccessat2", "cachestat",
+        "copy_file_range", "preadv2", "pwritev2", "statx", "close_range", "openat2", "faccessat2",
         "setxattrat", "getxattrat", "listxattrat", "removexattrat", "file_getattr", "file_setattr",
         "io_setup", "io_destroy", "io_getevents", "io_submit", "io_cancel", "io_pgetevents",
     });
@@ -80,7 +83,15 @@ void add_files(FilterTable& table) {
         {"ioctl", deny(EPERM), "TIOCCONS takes the console's output", {int_is(1, kTiocCons)}},
         {"ioctl", deny(EPERM), "TIOCSETD loads line discipline modules, a row of kernel holes",
          {int_is(1, kTiocSetd)}},
+        {"ioctl", deny(EPERM), "older kernels show a whole subvolume to whoever has one file in it",
+         {int_is(1, kBtrfsSnapshot)}},
+        {"ioctl", deny(EPERM), "older kernels show a whole subvolume to whoever has one file in it",
+         {int_is(1, kBtrfsSnapshotV2)}},
         {"ioctl", allow()},
+        {"fcntl", deny(EINVAL), "a lease makes whoever opens the file outside wait, also one that is only shown",
+         {int_is(1, kSetLease)}},
+        {"fcntl", allow()},
+        {"cachestat", deny(ENOSYS), "tells what others read of the files that are shown"},
         {"name_to_handle_at", deny(EPERM), "file handles go around paths"},
         {"open_by_handle_at", deny(EPERM), "opens outside every mount (the Shocker escape)"},
         {"fanotify_init", deny(EPERM), "watches and blocks other processes' files"},

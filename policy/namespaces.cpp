@@ -124,8 +124,10 @@ Result<> put(const Mount& mount, const UniqueFd& tree) {
         case MountKind::kWritable:
         case MountKind::kDevice: return attach(tree, target);
         case MountKind::kTmpfs:
+            // The kernel's own bound on files is half of the machine's pages: empty ones cost memory, too.
             return mount_new(Feature::kNamespaceRights, "tmpfs", target, MS_NOSUID | MS_NODEV,
-                             std::string("mode=") + mount.mode + ",size=" + std::to_string(mount.bytes));
+                             std::string("mode=") + mount.mode + ",size=" + std::to_string(mount.bytes) +
+                                 ",nr_inodes=" + std::to_string(std::max<std::uint64_t>(mount.bytes / 4096, 1024)));
         case MountKind::kProc:
             return mount_new(Feature::kFreshProc, "proc", target, MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, "");
         case MountKind::kDevpts:
@@ -167,6 +169,12 @@ Result<> map_own_ids(unsigned user, unsigned group) {
     TRY(write_file("/proc/self/setgroups", "deny"));
     TRY(write_file("/proc/self/gid_map", itself(group)));
     return write_file("/proc/self/uid_map", itself(user));
+}
+
+void bound_objects(std::span<const ObjectLimit> limits) {
+    for (const auto& [name, value] : limits)
+        [[maybe_unused]] const auto done =
+            write_file(("/proc/sys/user/" + std::string(name)).c_str(), std::to_string(value));
 }
 
 Result<> enter_root(const RootSpec& spec) {
@@ -249,6 +257,9 @@ Result<> cover_with_nothing(int found, bool folder) {
 Result<> mount_own_proc() {
     if (::mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, nullptr) != 0)
         return layer_error(Feature::kFreshProc, "mount a fresh /proc");
+    // It names the operator's keys to every process of his.
+    if (::mount("/dev/null", "/proc/keys", nullptr, MS_BIND, nullptr) != 0 && errno != ENOENT)
+        return layer_error(Feature::kFreshProc, "cover /proc/keys");
     return Ok{};
 }
 

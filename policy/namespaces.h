@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 
 #include "base/result.h"
@@ -26,6 +27,10 @@ Error refused_namespaces(int code);
 // Every id maps to itself: another mapping would show files with other owners than git's index recorded.
 Result<> map_own_ids(unsigned user, unsigned group);
 
+// The namespace's own bounds, below its parent's. Where the kernel's settings are read-only (in a container) they stay
+// as they are: what must not be made at all, the filter refuses.
+void bound_objects(std::span<const ObjectLimit> limits);
+
 // The root is the spec's and nothing else; the host's is detached. The root itself is read-only. It holds kNothing:
 // an empty file and an empty folder without permissions, to be mounted over what is hidden.
 Result<> enter_root(const RootSpec& spec);
@@ -43,7 +48,7 @@ Result<> hide_path(const std::string& path);
 // The same for what a descriptor (O_PATH) stands for.
 Result<> cover_with_nothing(int found, bool folder);
 
-// A fresh read-only /proc of this pid namespace covers the one there.
+// A fresh read-only /proc of this pid namespace covers the one there, without the list of the operator's keys.
 Result<> mount_own_proc();
 
 }  // namespace toren

@@ -139,10 +139,17 @@ LandlockSpec command_landlock(const std::string& segment_path, const Profile& pr
 }
 
 std::vector<ResourceLimit> command_limits(const CommandLimits& limits) {
-    std::vector<ResourceLimit> all = {{RLIMIT_CORE, 0}, {RLIMIT_NOFILE, limits.open_files}};
+    // A real-time command would take a processor from the whole machine; an account may be allowed to have them.
+    std::vector<ResourceLimit> all = {
+        {RLIMIT_CORE, 0}, {RLIMIT_RTPRIO, 0}, {RLIMIT_NICE, 0}, {RLIMIT_NOFILE, limits.open_files}};
     if (limits.processes != 0) all.push_back({RLIMIT_NPROC, limits.processes});
     if (limits.file_bytes != 0) all.push_back({RLIMIT_FSIZE, limits.file_bytes});
     return all;
+}
+
+std::vector<ObjectLimit> object_limits() {
+    return {{"max_user_namespaces", 0},      // a second reason why no nested one can be made, behind the filter
+            {"max_inotify_instances", 64}};  // of 128 that the operator has for everything
 }
 
 std::vector<std::string> command_environment(const std::vector<std::string>& passed) {

@@ -26,6 +26,8 @@ RootSpec cell_root(const std::string& segment_path, const Profile& profile, cons
 // writes, the segment and the profile's writable folders.
 LandlockSpec command_landlock(const std::string& segment_path, const Profile& profile);
 std::vector<ResourceLimit> command_limits(const CommandLimits& limits);
+// Of the user namespace of a cell, or of the broker.
+std::vector<ObjectLimit> object_limits();
 // A command's environment, whole: nothing of the operator's is in it but what `passed` names ("NAME=value").
 std::vector<std::string> command_environment(const std::vector<std::string>& passed = {});
 // Puts "NAME=value" in the place of an entry with the same name, or at the end.

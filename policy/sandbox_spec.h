@@ -53,6 +53,13 @@ struct ResourceLimit {
     std::uint64_t value;
 };
 
+// How many of a kernel object a user namespace may hold (/proc/sys/user). Without it they count against the operator's
+// own share alone, and one cell can take all of it.
+struct ObjectLimit {
+    const char* name;  // "max_user_namespaces"
+    std::uint64_t value;
+};
+
 // What a process is born into. Its namespaces are always all of them: user, mount, pid, network, ipc, uts, cgroup.
 struct RootSpec {
     std::vector<Mount> mounts;
