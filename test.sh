@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # test.sh: installs what is missing, builds and runs every test; ends with one line: N passed, N failed[, N skipped].
-#   ./test.sh           everything: dev build, sanitizers, layout and static checks
+#   ./test.sh           everything: dev build, other kernels (emulated), sanitizers, layout and static checks
 #   ./test.sh --quick   unit and end-to-end tests of the dev build
 # Tests run as an ordinary user, with a home of their own; what they write stays in the checkout's build folder
 # and a temporary one. Called as root, they run on a copy under an unused user id: see as_tester.
@@ -123,6 +123,37 @@ run_node_tests() {
   if ((status != 0 && bad == 0)); then tally 0 1 0; fi
 }
 
+# The kernels that users have, emulated. Packages and kernels are fetched as the caller: the tester has no way to them.
+run_kernels() {
+  step 'other kernels'
+  [[ $(uname -m) == x86_64 ]] || { skip "they are tried on x86_64 only, and this is $(uname -m)"; return; }
+  (ensure_packages vm) || { skip 'QEMU is not to be had, so no other kernel was tried'; return; }
+  run_kernel '5.10: no Landlock, no mount_setattr' 5.10
+  run_kernel '6.1 with Landlock off' --without-landlock 6.1
+  run_kernel '6.1: Landlock ABI 2' 6.1
+  run_kernel '6.12: Landlock ABI 6' 6.12
+}
+
+run_kernel() { # NAME KERNEL-TESTS-ARGS...
+  step "kernel $1"
+  local status=0 image tail
+  image=$(tests/vm/fetch-kernel "${*: -1}") || { skip "kernel ${*: -1} is not to be had"; return; }
+  mkdir -p "$scratch/cache/toren-vm"
+  [[ -e $scratch/cache/toren-vm/${*: -1} ]] || cp -r "$image" "$scratch/cache/toren-vm/"
+  [[ $tester == "$EUID" ]] || chown -R "$tester:$tester" "$scratch/cache"
+  as_tester env XDG_CACHE_HOME="$scratch/cache" tests/vm/kernel-tests "${@:2}" "$checkout/build/dev/bin" |
+    tee "$scratch/results/kernel" || status=$?
+  tail=$(tail -n 1 "$scratch/results/kernel")
+  if [[ $tail =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]]; then
+    tally "${BASH_REMATCH[@]:1}"
+  elif ((status == 77)); then
+    skip "kernel $1 was not tried"
+  else
+    echo "failed: kernel $1"
+    tally 0 1 0
+  fi
+}
+
 sources() { # of C++, ours
   find base ipc policy supervisor broker workers cli tests bench -name node_modules -prune -o -name "$1" -print0 2>/dev/null || true
 }
@@ -149,7 +180,7 @@ run_tidy() {
 
 run_shellcheck() {
   command -v shellcheck >/dev/null || { skip 'shellcheck is not here'; return; }
-  check 'shellcheck' shellcheck --external-sources run.sh test.sh tools/bootstrap.sh .ci/run
+  check 'shellcheck' shellcheck --external-sources run.sh test.sh tools/bootstrap.sh .ci/run tests/vm/*
 }
 
 # --- the run ----------------------------------------------------------------------------------------------------
@@ -166,6 +197,7 @@ prepare_tester
 if [[ $quick ]]; then run_ctest dev -L '^(unit|e2e)$'; else run_ctest dev; fi
 [[ ! -f tests/e2e/package.json ]] || run_node_tests
 if [[ ! $quick ]]; then
+  run_kernels
   run_ctest asan -L '^unit$'
   run_format
   run_shellcheck

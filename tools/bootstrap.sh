@@ -22,6 +22,7 @@ build | libcli11-dev                    | cli: the command line
 test  | libgtest-dev                    | unit tests
 test  | libgmock-dev                    | unit tests
 test  | git                             | makes the repositories that tests ask about
+vm    | qemu-system-x86                 | test.sh: the tests on other kernels
 lint  | clang-format                    | CI only: layout
 lint  | clang-tidy                      | CI only: static checks
 lint  | shellcheck                      | CI only: these scripts
