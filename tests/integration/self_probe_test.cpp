@@ -23,7 +23,7 @@ ProbeReport probe(const std::string& folder) {
                                      {&programs.vcs_worker, "toren-vcs-worker"},
                                      {&programs.probe, "toren-probe"}})
         slot->reset(::open((std::string(TOREN_BINARY_DIR "/bin/") + name).c_str(), O_PATH | O_CLOEXEC));
-    auto report = probe_the_cage(programs, folder, Config{}.limits, static_cast<bool>(landlock_abi()));
+    auto report = probe_the_cage(programs, folder, Config{}, static_cast<bool>(landlock_abi()));
     EXPECT_TRUE(report) << report.error().text();
     return report ? std::move(*report) : ProbeReport{};
 }
