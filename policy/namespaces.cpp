@@ -49,9 +49,9 @@ Feature mount_feature(Feature call) { return errno == EPERM || errno == EACCES ?
 Result<UniqueFd> detached_copy(const Mount& mount) {
     open_how how{};
     how.flags = O_PATH | O_CLOEXEC;
-    // A writable folder was canonical when it was configured; a link that a caged process has put there since is
-    // refused.
-    how.resolve = mount.kind == MountKind::kWritable ? RESOLVE_NO_SYMLINKS : 0;
+    // What is writable, or lies where a command may write, was canonical when it was configured; a link that a caged
+    // process has put there since is refused.
+    how.resolve = mount.canonical || mount.kind == MountKind::kWritable ? RESOLVE_NO_SYMLINKS : 0;
     UniqueFd found(static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, mount.source.c_str(), &how, sizeof how)));
     if (!found)
         return layer_error(errno == ENOSYS ? Feature::kOpenat2 : Feature::kRealPath, "open '" + mount.source + "'");

@@ -114,6 +114,7 @@ RootSpec cell_root(const std::string& segment_path, const Profile& profile, cons
     for (const auto& path : profile.writable)
         shown.push_back(
             {.kind = profile.writes ? MountKind::kWritable : MountKind::kReadOnly, .target = path, .source = path});
+    for (auto& mount : shown) mount.canonical = true;
     std::ranges::stable_sort(shown, {}, [](const Mount& mount) { return mount.target.size(); });
     root.mounts.insert(root.mounts.end(), shown.begin(), shown.end());
     return root;

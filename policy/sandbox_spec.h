@@ -26,6 +26,7 @@ struct Mount {
     std::uint64_t bytes = 0;
     const char* mode = "0755";  // of a tmpfs
     bool optional = false;      // a missing source is no error
+    bool canonical = false;     // no link on the way to the source is followed
 };
 
 // What Landlock grants beneath a path; everything else in the handled set is refused.
