@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <filesystem>
 #include <iostream>
 #include <string>
 
@@ -103,6 +104,19 @@ private:
 
     const Row& row_;
 };
+
+// Between two starts of a cell a command can move aside what is read-only inside its segment, at the latest by moving a
+// folder above it, and put a link there.
+TEST(Row17, AReadOnlyFolderThatBecameALinkIsRefused) {
+    if (::geteuid() == 0) GTEST_SKIP() << "an ordinary user's test";
+    World world;
+    ASSERT_EQ(world.problem(), "");
+    EXPECT_EQ(run_in_cage(world, "write_segment", 0).code, kEscaped) << "the control: it is a folder";
+    std::filesystem::rename(world.segment_read_only(), world.segment() + "/aside");
+    std::filesystem::create_symlink(world.outside(), world.segment_read_only());
+    const escape::Run refused = run_in_cage(world, "write_segment", 0);
+    EXPECT_NE(refused.broken.find("Too many levels of symbolic links"), std::string::npos) << told(refused, 0);
+}
 
 // The product's own path, with all that it puts around a command: the same attempts, all layers.
 TEST(Product, RefusesEveryAttemptThroughTorenRun) {
