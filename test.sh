@@ -180,7 +180,7 @@ run_tidy() {
 
 run_shellcheck() {
   command -v shellcheck >/dev/null || { skip 'shellcheck is not here'; return; }
-  check 'shellcheck' shellcheck --external-sources run.sh test.sh tools/bootstrap.sh .ci/run tests/vm/*
+  check 'shellcheck' shellcheck --external-sources run.sh test.sh tools/bootstrap.sh .ci/run tests/vm/* bench/real-work
 }
 
 # --- the run ----------------------------------------------------------------------------------------------------
