@@ -4,6 +4,7 @@
 // (filter_compiler refuses to build otherwise).
 // The filter narrows the kernel's surface. Files are the mounts' and Landlock's business, the network is the
 // network namespace's: a filter cannot see behind a pointer.
+#include <fcntl.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/personality.h>
@@ -36,41 +37,47 @@ constexpr unsigned kSetLease = 1024;  // F_SETLEASE
 
 void add_files(FilterTable& table) {
     table.permit({
-        "read", "write", "open", "close", "stat", "fstat", "lstat", "lseek", "pread64", "pwrite64", "readv",
+        "read", "write", "close", "stat", "fstat", "lstat", "lseek", "pread64", "pwrite64", "readv",
         "writev", "access", "pipe", "dup", "dup2", "sendfile", "flock", "fsync", "fdatasync", "truncate",
-        "ftruncate", "getdents", "getcwd", "chdir", "fchdir", "rename", "mkdir", "rmdir", "creat", "link",
+        "ftruncate", "getdents", "getcwd", "chdir", "fchdir", "rename", "mkdir", "rmdir", "link",
         "unlink", "symlink", "readlink", "chown", "fchown", "lchown", "umask", "utime",
         "statfs", "fstatfs", "sync", "readahead", "setxattr", "lsetxattr", "fsetxattr", "getxattr", "lgetxattr",
         "fgetxattr", "listxattr", "llistxattr", "flistxattr", "removexattr", "lremovexattr", "fremovexattr",
-        "getdents64", "fadvise64", "utimes", "inotify_init", "inotify_add_watch", "inotify_rm_watch", "openat",
+        "getdents64", "fadvise64", "utimes", "inotify_init", "inotify_add_watch", "inotify_rm_watch",
         "mkdirat", "fchownat", "futimesat", "newfstatat", "unlinkat", "renameat", "linkat", "symlinkat",
         "readlinkat", "faccessat", "splice", "tee", "sync_file_range", "vmsplice", "utimensat",
         "fallocate", "dup3", "pipe2", "inotify_init1", "preadv", "pwritev", "syncfs", "renameat2", "memfd_create",
-        "copy_file_range", "preadv2", "pwritev2", "statx", "close_range", "openat2", "faccessat2",
+        "copy_file_range", "preadv2", "pwritev2", "statx", "close_range", "faccessat2",
         "setxattrat", "getxattrat", "listxattrat", "removexattrat", "file_getattr", "file_setattr",
-        "io_setup", "io_destroy", "io_getevents", "io_submit", "io_cancel", "io_pgetevents",
+        "io_destroy", "io_getevents", "io_submit", "io_cancel", "io_pgetevents",
     });
     // A command could otherwise leave a set-user-ID program of the operator's (of root's, where the daemon runs as
-    // root) in the work tree, where nothing mounts it nosuid. Making one with a mode at creation does no harm: writing
-    // to a file takes the bits away.
+    // root) in the work tree, where nothing mounts it nosuid. So no mode that a call carries may have those bits: not
+    // at creation either, for an access list (setxattr) can make the file executable once it has been written.
     constexpr std::uint64_t kSetIds = S_ISUID | S_ISGID;
     const char* set_ids = "a set-user-ID file would run as the operator for whoever reaches it";
+    for (const auto& [call, mode] : {std::pair{"chmod", 1U}, {"fchmod", 1U}, {"fchmodat", 2U}, {"fchmodat2", 2U}, {"creat", 1U}})
+        table.add({{call, allow(), "", {none_set(mode, kSetIds)}}, {call, deny(EPERM), set_ids}});
+    // The mode of open counts only where it makes a file. Opening, the hot call, is decided by its flags alone.
+    constexpr std::uint64_t kMakes = O_CREAT | (O_TMPFILE & ~O_DIRECTORY);
+    for (const auto& [call, flags] : {std::pair{"open", 1U}, {"openat", 2U}})
+        table.add({{call, allow(), "makes nothing", {none_set(flags, kMakes)}},
+                   {call, allow(), "", {none_set(flags + 1, kSetIds)}},
+                   {call, deny(EPERM), set_ids}});
     table.add({
-        {"chmod", allow(), "", {none_set(1, kSetIds)}},
-        {"chmod", deny(EPERM), set_ids},
-        {"fchmod", allow(), "", {none_set(1, kSetIds)}},
-        {"fchmod", deny(EPERM), set_ids},
-        {"fchmodat", allow(), "", {none_set(2, kSetIds)}},
-        {"fchmodat", deny(EPERM), set_ids},
-        {"fchmodat2", allow(), "", {none_set(2, kSetIds)}},
-        {"fchmodat2", deny(EPERM), set_ids},
+        {"openat2", deny(ENOSYS), "its mode is behind a pointer; callers fall back"},
+        {"io_setup", deny(ENOSYS), "fs.aio-max-nr is one number for the machine; callers fall back"},
     });
     table.add({
+        {"mknod", deny(EPERM), set_ids, {bits_are(1, S_ISUID, S_ISUID)}},
+        {"mknod", deny(EPERM), set_ids, {bits_are(1, S_ISGID, S_ISGID)}},
         {"mknod", allow(), "mode without a type is a file", {none_set(1, S_IFMT)}},
         {"mknod", allow(), "file", {bits_are(1, S_IFMT, S_IFREG)}},
         {"mknod", allow(), "FIFO", {bits_are(1, S_IFMT, S_IFIFO)}},
         {"mknod", allow(), "socket", {bits_are(1, S_IFMT, S_IFSOCK)}},
         {"mknod", deny(EPERM), "device nodes"},
+        {"mknodat", deny(EPERM), set_ids, {bits_are(2, S_ISUID, S_ISUID)}},
+        {"mknodat", deny(EPERM), set_ids, {bits_are(2, S_ISGID, S_ISGID)}},
         {"mknodat", allow(), "mode without a type is a file", {none_set(2, S_IFMT)}},
         {"mknodat", allow(), "file", {bits_are(2, S_IFMT, S_IFREG)}},
         {"mknodat", allow(), "FIFO", {bits_are(2, S_IFMT, S_IFIFO)}},

@@ -103,7 +103,7 @@ RootSpec cell_root(const std::string& segment_path, const Profile& profile, cons
     root.mounts.push_back({.kind = MountKind::kProc, .target = "/proc"});
     root.mounts.push_back({.kind = MountKind::kTmpfs, .target = "/tmp", .bytes = limits.tmp_bytes, .mode = "1777"});
     root.mounts.push_back({.kind = MountKind::kTmpfs, .target = kCellHome, .bytes = limits.tmp_bytes});
-    root.mounts.push_back({.kind = MountKind::kSymlink, .target = "/var/tmp", .source = "/tmp"});
+    root.mounts.push_back({.kind = MountKind::kSymlink, .target = "/var/tmp", .source = "../tmp"});
     // Last, so that a segment under /tmp or a home lies over the private folder, and not below it. Of folders that lie
     // in each other the outer goes first, so that the most specific decides.
     std::vector<Mount> shown = {{.kind = profile.writes ? MountKind::kWritable : MountKind::kReadOnly,

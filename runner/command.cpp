@@ -4,7 +4,6 @@
 #include "runner/command.h"
 
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
@@ -13,6 +12,7 @@
 #include <vector>
 
 #include "policy/cage.h"
+#include "policy/working_folder.h"
 #include "runner/wire.h"
 
 namespace toren::runner {
@@ -45,14 +45,6 @@ void reset_signals() {
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
 }
 
-bool enter_folder(int base, const std::string& beneath) {
-    open_how how{};
-    how.flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
-    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
-    const UniqueFd folder(static_cast<int>(::syscall(SYS_openat2, base, beneath.c_str(), &how, sizeof how)));
-    return folder && ::fchdir(folder.get()) == 0;
-}
-
 std::vector<char*> pointers(const std::vector<std::string>& strings) {
     std::vector<char*> out;
     for (const auto& text : strings) out.push_back(const_cast<char*>(text.c_str()));
@@ -71,7 +63,8 @@ void run_command(const Start& start, const CommandEnds& ends) {
     if (!take_streams(start, ends.terminal)) fail(ends.failure, StartStep::kConfine, errno);
     if (auto confined = confine_command(ends.ruleset); !confined)
         fail(ends.failure, StartStep::kConfine, confined.error().code);
-    if (!enter_folder(ends.folder, start.request.beneath)) fail(ends.failure, StartStep::kFolder, errno);
+    if (auto entered = enter_folder(ends.folder, start.request.beneath); !entered)
+        fail(ends.failure, StartStep::kFolder, entered.error().code);
     // Every descriptor is close-on-exec; this holds even for one that somebody forgot.
     ::syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
     reset_signals();

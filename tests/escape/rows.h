@@ -14,7 +14,6 @@ enum class Control {
     kHostDies,      // the operator's own process is gone or stopped
     kLeavesBehind,  // a process outlives the attempt
     kOnlyRoot,      // none: on any kernel an ordinary user is refused as well (`why`)
-    kGetsOut,       // it gets out of a full cage: a finding that is not closed yet (`why`)
     kWorks,         // no attempt but a thing that must go on working in a full cage, as documented
 };
 

@@ -50,11 +50,8 @@ std::string random_text() {
 
 // Where a cage gives a command no right of its own: beneath these it may write in any case.
 bool is_private_in_a_cage(const fs::path& folder) {
-    for (const char* place : {"/tmp", "/var/tmp", "/dev", "/home/toren", "/usr", "/proc"})
-        if (const auto [end, rest] =
-                std::mismatch(fs::path(place).begin(), fs::path(place).end(), folder.begin(), folder.end());
-            end == fs::path(place).end())
-            return true;
+    for (const fs::path place : {"/tmp", "/var/tmp", "/dev", "/home/toren", "/usr", "/proc"})
+        if (std::mismatch(place.begin(), place.end(), folder.begin(), folder.end()).first == place.end()) return true;
     return false;
 }
 

@@ -1,7 +1,6 @@
 #include "workers/spawner/command.h"
 
 #include <fcntl.h>
-#include <linux/openat2.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -16,6 +15,7 @@
 #include "ipc/inherited.h"
 #include "policy/cage.h"
 #include "policy/roles.h"
+#include "policy/working_folder.h"
 
 namespace toren::spawner {
 namespace {
@@ -34,16 +34,6 @@ void reset_signals() {
     sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
     ::signal(SIGPIPE, SIG_DFL);
-}
-
-Result<> enter_folder(int segment, const std::string& cwd) {
-    open_how how{};
-    how.flags = O_PATH | O_DIRECTORY | O_CLOEXEC;
-    how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
-    UniqueFd folder(
-        static_cast<int>(::syscall(SYS_openat2, segment, cwd.empty() ? "." : cwd.c_str(), &how, sizeof how)));
-    if (!folder || ::fchdir(folder.get()) != 0) return errno_error("cwd '" + cwd + "'");
-    return Ok{};
 }
 
 std::vector<char*> pointers(std::vector<std::string>& strings) {
