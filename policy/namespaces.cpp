@@ -117,6 +117,13 @@ Result<> mount_new(Feature feature, const char* type, const std::string& target,
     return Ok{};
 }
 
+// It names the operator's keys to every process of his.
+Result<> cover_keys(const std::string& proc) {
+    if (::mount("/dev/null", (proc + "/keys").c_str(), nullptr, MS_BIND, nullptr) != 0 && errno != ENOENT)
+        return layer_error(Feature::kFreshProc, "cover /proc/keys");
+    return Ok{};
+}
+
 Result<> put(const Mount& mount, const UniqueFd& tree) {
     const std::string target = kStaging + mount.target;
     switch (mount.kind) {
@@ -129,7 +136,8 @@ Result<> put(const Mount& mount, const UniqueFd& tree) {
                              std::string("mode=") + mount.mode + ",size=" + std::to_string(mount.bytes) +
                                  ",nr_inodes=" + std::to_string(std::max<std::uint64_t>(mount.bytes / 4096, 1024)));
         case MountKind::kProc:
-            return mount_new(Feature::kFreshProc, "proc", target, MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, "");
+            TRY(mount_new(Feature::kFreshProc, "proc", target, MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, ""));
+            return cover_keys(target);
         case MountKind::kDevpts:
             return mount_new(Feature::kNamespaceRights, "devpts", target, MS_NOSUID | MS_NOEXEC,
                              "newinstance,ptmxmode=0666,mode=0620");
@@ -257,10 +265,7 @@ Result<> cover_with_nothing(int found, bool folder) {
 Result<> mount_own_proc() {
     if (::mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_RDONLY, nullptr) != 0)
         return layer_error(Feature::kFreshProc, "mount a fresh /proc");
-    // It names the operator's keys to every process of his.
-    if (::mount("/dev/null", "/proc/keys", nullptr, MS_BIND, nullptr) != 0 && errno != ENOENT)
-        return layer_error(Feature::kFreshProc, "cover /proc/keys");
-    return Ok{};
+    return cover_keys("/proc");
 }
 
 }  // namespace toren

@@ -363,10 +363,26 @@ Outcome set_user_id_file(const World& world) {
 }
 
 // The mark of mandatory locking survives a write; an access list then adds the right to execute.
+// By each call that carries a mode; the first that makes one wins.
+int create_with_set_group_id(const std::string& path) {
+    constexpr unsigned kMode = 02644;
+    struct open_how how {};
+    how.flags = O_RDWR | O_CREAT | O_EXCL;
+    how.mode = kMode;
+    for (const int fd : {static_cast<int>(open_at(path, O_RDWR | O_CREAT | O_EXCL, kMode)),
+                         static_cast<int>(raw(SYS_open, path.c_str(), O_RDWR | O_CREAT | O_EXCL, kMode)),
+                         static_cast<int>(raw(SYS_openat2, AT_FDCWD, path.c_str(), &how, sizeof how)),
+                         static_cast<int>(raw(SYS_creat, path.c_str(), kMode))})
+        if (fd >= 0) return fd;
+    if (::mknod(path.c_str(), S_IFREG | kMode, 0) == 0) return static_cast<int>(open_at(path, O_RDWR));
+    return -1;
+}
+
 Outcome set_group_id_file(const World& world) {
     const std::string path = world["segment"] + "/sgid";
-    const int fd = static_cast<int>(open_at(path, O_RDWR | O_CREAT | O_EXCL, 02644));
-    if (fd < 0 || ::write(fd, "#!x", 3) != 3) return untried("a file in the segment");
+    const int fd = create_with_set_group_id(path);
+    if (fd < 0) return refused("a file with the set-group-ID bit", errno);
+    if (::write(fd, "#!x", 3) != 3) return untried("a file in the segment");
     const auto check = [&](const char* how) {
         struct stat about {};
         if (::stat(path.c_str(), &about) == 0 && (about.st_mode & (S_ISGID | S_IXGRP)) == (S_ISGID | S_IXGRP) &&
