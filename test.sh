@@ -155,7 +155,7 @@ run_kernel() { # NAME KERNEL-TESTS-ARGS...
 }
 
 sources() { # of C++, ours
-  find base ipc policy supervisor broker workers cli tests bench -name node_modules -prune -o -name "$1" -print0 2>/dev/null || true
+  find base ipc policy supervisor broker workers runner cli tests bench -name node_modules -prune -o -name "$1" -print0 2>/dev/null || true
 }
 
 run_format() {

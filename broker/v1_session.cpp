@@ -1,6 +1,7 @@
 #include "broker/v1_session.h"
 
 #include <algorithm>
+#include <csignal>
 #include <nlohmann/json.hpp>
 
 #include "broker/json_text.h"
@@ -72,6 +73,8 @@ public:
                                                                    : nullptr;
         std::string message = prefix_ + "Exit\",\"code\":" + std::to_string(exited.signal == 0 ? exited.code : -1);
         if (exited.signal != 0) message += ",\"signal\":" + std::to_string(exited.signal);
+        // What the end alone tells of refusals: the filter ends a process only for calls of a foreign architecture.
+        if (exited.signal == SIGSYS) message += ",\"refused\":\"seccomp\"";
         if (limit != nullptr) message += std::string(",\"limit\":\"") + limit + "\"";
         send_(message + "}}");
     }

@@ -160,3 +160,10 @@ describe('guards', () => {
     assert.deepEqual(stdout, []);
   });
 });
+
+describe('violations', () => {
+  test('a process that the filter ended says so', async () => {
+    const { exit } = await shell('kill -SYS $$');
+    assert.deepEqual(exit, { type: 'Exit', code: -1, signal: 31, refused: 'seccomp' });
+  });
+});

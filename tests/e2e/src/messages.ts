@@ -3,7 +3,7 @@
 export type Output =
   | { type: 'Stdout'; line: string }
   | { type: 'Stderr'; line: string }
-  | { type: 'Exit'; code: number; signal?: number; limit?: string }
+  | { type: 'Exit'; code: number; signal?: number; limit?: string; refused?: string }
   | { type: 'Error'; message: string };
 
 export interface Status {
@@ -91,6 +91,7 @@ function parseOutput(value: unknown): Output {
         code: number(fields, 'code'),
         ...(fields['signal'] === undefined ? {} : { signal: number(fields, 'signal') }),
         ...(fields['limit'] === undefined ? {} : { limit: text(fields, 'limit') }),
+        ...(fields['refused'] === undefined ? {} : { refused: text(fields, 'refused') }),
       };
     case 'Error':
       return { type: 'Error', message: text(fields, 'message') };
