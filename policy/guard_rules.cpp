@@ -6,10 +6,11 @@
 namespace toren {
 namespace {
 
-// Read by a login shell or by every program of a kind, in a home folder only.
-constexpr std::array<std::string_view, 14> kHomeNames = {
-    ".bashrc", ".bash_profile", ".bash_login", ".bash_logout", ".bash_aliases", ".profile",  ".zshrc",
-    ".zshenv", ".zprofile",     ".zlogin",     ".kshrc",       ".xprofile",     ".xsession", ".inputrc"};
+// Read in a home folder only, or in others by those few who ask their tools for it.
+constexpr auto kHomeNames = std::to_array<std::string_view>(
+    {".bashrc",  ".bash_profile", ".bash_login", ".bash_logout", ".bash_aliases", ".profile",  ".zshrc",
+     ".zshenv",  ".zprofile",     ".zlogin",     ".zlogout",     ".kshrc",        ".xprofile", ".xsession",
+     ".inputrc", ".gitconfig",    ".vimrc",      ".exrc",        ".gdbinit",      ".lldbinit"});
 
 // In gitdirs of every kind, what makes git run a program or believe another folder: hooks, the configuration (its
 // many keys that name programs) and `commondir`, which says where both are. Everything else stays writable.
