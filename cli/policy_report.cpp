@@ -50,8 +50,9 @@ std::vector<std::string> namespace_names() {
                                {CLONE_NEWNET, "network"},  {CLONE_NEWIPC, "ipc"},  {CLONE_NEWUTS, "uts"},
                                {CLONE_NEWCGROUP, "cgroup"}};
     std::vector<std::string> names;
+    // The cgroup namespace is made by enter_cell itself.
     for (const auto& row : kNames)
-        if ((kAllNamespaces & row.flag) != 0) names.emplace_back(row.name);
+        if (((kAllNamespaces | CLONE_NEWCGROUP) & row.flag) != 0) names.emplace_back(row.name);
     return names;
 }
 

@@ -70,7 +70,7 @@ std::string limits_in_words(const PolicyReport& report) {
                    "output " + bytes_or_none(command.output_bytes),
                    "largest file " + bytes_or_none(command.file_bytes)}) +
            heading("all commands of the segment together") +
-           listed({"memory " + bytes_or_none(segment.memory_bytes) + " *",
+           listed({"memory " + bytes_or_none(segment.memory_bytes),
                    "processes " + std::to_string(segment.processes) + " *",
                    "processors " +
                        (segment.cpu_percent == 0 ? "no limit" : std::to_string(segment.cpu_percent) + " %") + " *",
