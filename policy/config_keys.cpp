@@ -204,8 +204,8 @@ const ConfigKey kKeys[] = {
      "The memory that a command with all its processes may use; 0 = half of the machine's.", nullptr,
      enough_memory_for_a_command},
     {"limits.segment_memory_bytes", TOREN_FIELD(limits.segment_memory_bytes), 0, 1024 * kTiB,
-     "The memory that all commands of a segment may use together; 0 = three quarters of the machine's. Held with "
-     "cgroup v2 alone.",
+     "The memory that all commands of a segment may use together; 0 = three quarters of the machine's. Without "
+     "cgroup v2 all of them end when it is exceeded.",
      nullptr, enough_memory_for_a_segment},
     {"limits.swap_bytes", TOREN_FIELD(limits.swap_bytes), 0, 1024 * kTiB,
      "The swap that a command, and a segment, may use beyond its memory; 0 = none. Held with cgroup v2 alone."},

@@ -50,7 +50,8 @@ FilterTable make_command_init_table() {
     add_process_basics(table);
     table.permit({"wait4", "waitid", "kill", "rt_sigtimedwait", "rt_sigpending", "rt_sigsuspend", "readv",
                   "close_range"});
-    // Where no cgroup holds a command's memory, its init measures it in /proc, which is all that Landlock lets it read.
+    // Where no cgroup holds a command's memory, its init measures it in /proc. What else it could open to read is what
+    // its command reads as well.
     table.permit({"getdents64", "lseek", "pread64"});
     table.add({{"openat", allow(), "to read, in /proc", {none_set(2, O_WRONLY | O_RDWR | O_CREAT | O_TRUNC)}}});
     return table;

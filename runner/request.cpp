@@ -72,7 +72,8 @@ Result<> take_configuration(const Options& options, Config& config, Request& req
     }
     TRY_ASSIGN(auto named, find_profile(sources, profile));
     request.profile = options.segment ? narrow(request.profile, named) : std::move(named);
-    request.profile.limits.seconds = 0;  // an hour is for a client that went away; a script says --timeout
+    // A built-in profile has an hour, for a client that went away; a script says --timeout.
+    if (built_in && !options.segment) request.profile.limits.seconds = 0;
     return Ok{};
 }
 
@@ -160,7 +161,8 @@ Result<Request> make_request(const Options& options) {
     Config config;
     TRY(take_configuration(options, config, request));
     TRY(take_folders(options, request));
-    request.guards = guard_spec(config, {"", request.segment, Segment::kPath}, request.profile);
+    request.guards =
+        guard_spec(config, {options.segment.value_or(""), request.segment, Segment::kPath}, request.profile);
     TRY(take_working_folder(options, request));
     TRY(take_environment(options, request));
     take_limits(options, request);

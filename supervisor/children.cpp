@@ -44,11 +44,13 @@ Result<CagedProcess> start_broker(const Programs& programs, const std::vector<Li
 }
 
 Result<CagedProcess> start_cell(const Programs& programs, const CellPlan& plan, bool landlock, int cgroup) {
+    CommandLimits limits = plan.profile.limits;
+    if (cgroup >= 0) limits.processes = 0;  // the group holds them
     CagedProgram cell{.name = "toren-spawner",
                       .program = programs.spawner.get(),
                       .root = cell_root(plan.segment, plan.profile, plan.limits, ::geteuid(), ::getegid()),
                       .capabilities = {CAP_SYS_ADMIN, CAP_SETPCAP},
-                      .limits = command_limits(plan.profile.limits),
+                      .limits = command_limits(limits),
                       .arguments = {},
                       .role = ipc::Role::kSpawner,
                       .control_number = ipc::kSpawnerSupervisorFd,

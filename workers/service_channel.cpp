@@ -27,6 +27,7 @@ Refusal refusal(const Error& error) {
             case EXDEV: return Failure::kLeavesSegment;  // from RESOLVE_BENEATH
             case ELOOP: return Failure::kDenied;
             case EACCES:
+            case EBUSY:  // a guarded name: what is mounted over it can neither be replaced nor moved
             case EPERM:
             case EROFS: return Failure::kDenied;
             case EISDIR: return Failure::kIsFolder;

@@ -261,11 +261,13 @@ void run_command_init(InitEnds ends, const CommandTerms& terms, int born_into, G
     // Opened here: the spawner's descriptor leads to the cell's mount, which the profile has not narrowed.
     UniqueFd segment(::open(terms.cell.segment.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!segment) give_up(errno_error("open '" + terms.cell.segment + "'"));
-    or_give_up(set_resource_limits(command_limits(terms.profile.limits)));
+    CommandLimits limits = terms.profile.limits;
+    if (group) limits.processes = 0;  // pids.max holds them for the tree; RLIMIT_NPROC counts the cell's
+    or_give_up(set_resource_limits(command_limits(limits)));
     Pipe output = or_give_up(make_pipe());
     Pipe errors = or_give_up(make_pipe());
     Pipe failure = or_give_up(make_pipe());
-    const bool reads_proc = LimitWatch::reads_proc(terms.profile.limits, static_cast<bool>(group));
+    const bool reads_proc = LimitWatch::reads_proc(limits, static_cast<bool>(group));
     if (reads_proc) held.proc.reset(::open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     sigset_t watched;  // blocked already, by the spawner
     sigemptyset(&watched);
@@ -284,8 +286,8 @@ void run_command_init(InitEnds ends, const CommandTerms& terms, int born_into, G
     for (UniqueFd* closed : {&start, &segment, &group, &output.write, &errors.write, &failure.write}) closed->reset();
     or_give_up(hold_only(held));
     or_give_up(confine_init());
-    LimitWatch limits(terms.profile.limits, std::move(held.meter), std::move(held.proc));
-    CommandInit(std::move(held), std::move(ends.log), pid, std::move(limits)).run();
+    LimitWatch watch(limits, std::move(held.meter), std::move(held.proc));
+    CommandInit(std::move(held), std::move(ends.log), pid, std::move(watch)).run();
     ::_exit(0);
 }
 

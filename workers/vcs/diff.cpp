@@ -1,3 +1,7 @@
+#include <unistd.h>
+
+#include <cerrno>
+#include <string>
 #include <vector>
 
 #include "workers/vcs/answers.h"
@@ -63,8 +67,24 @@ int settle_conflicts(git_index* index) {
     return 0;
 }
 
+// Files of the work tree that may not be read: secrets that the cell hides. Comparing one would fail the whole answer.
+struct Unreadable {
+    std::string work_tree;
+    std::vector<std::string> paths;
+};
+
+int leave_out_unreadable(const git_diff*, const git_diff_delta* delta, const char*, void* payload) {
+    auto& unreadable = *static_cast<Unreadable*>(payload);
+    const std::string path = delta->new_file.path;
+    if (delta->status == GIT_DELTA_DELETED || ::access((unreadable.work_tree + path).c_str(), R_OK) == 0 ||
+        errno != EACCES)
+        return 0;
+    unreadable.paths.push_back(path);
+    return 1;
+}
+
 // The differences that `git diff HEAD` shows, renames found as diff.renames says.
-int compare(Owned<git_diff>& diff, git_repository* git, bool& index_changed) {
+int compare(Owned<git_diff>& diff, git_repository* git, bool& index_changed, Unreadable& unreadable) {
     Owned<git_object> tree;
     Owned<git_index> index;
     Owned<git_diff> work_tree;
@@ -78,6 +98,10 @@ int compare(Owned<git_diff>& diff, git_repository* git, bool& index_changed) {
         if (const int code = settle_conflicts(index.get()); code != 0) return code;
     auto* commit = reinterpret_cast<git_tree*>(tree.get());
     if (const int code = git_diff_tree_to_index(diff.out(), git, commit, index.get(), &options); code != 0) return code;
+    const char* work_tree_path = git_repository_workdir(git);
+    unreadable.work_tree = work_tree_path == nullptr ? "" : work_tree_path;
+    options.notify_cb = leave_out_unreadable;
+    options.payload = &unreadable;
     if (const int code = git_diff_index_to_workdir(work_tree.out(), git, index.get(), &options); code != 0) return code;
     if (const int code = git_diff_merge(diff.get(), work_tree.get()); code != 0) return code;
     return git_diff_find_similar(diff.get(), nullptr);
@@ -96,12 +120,15 @@ Answer answer_diff(Repositories& repositories, const ipc::VcsDiff& request, cons
     const Answer answer = [&]() -> Answer {
         Owned<git_diff> diff;
         Output output{sink, request.max_bytes};
-        int code = compare(diff, repository.git, index_changed);
+        Unreadable unreadable;
+        int code = compare(diff, repository.git, index_changed, unreadable);
         if (code == 0) code = git_diff_print(diff.get(), GIT_DIFF_FORMAT_PATCH, print_line, &output);
         if (output.exceeded)
             return Refusal{Failure::kTooLarge,
                            what + ": larger than " + std::to_string(request.max_bytes) + " bytes (limits.diff_bytes)"};
         if (code != 0) return git_refusal(code, what);
+        // Between files a patch may hold any text; nothing is left out in silence.
+        for (const auto& path : unreadable.paths) sink("not compared, for it may not be read: " + path + "\n");
         return Ok{};
     }();
     if (index_changed || std::holds_alternative<Refusal>(answer)) repositories.forget();

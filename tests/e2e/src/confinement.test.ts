@@ -6,6 +6,7 @@ import { after, before, describe, test } from 'node:test';
 
 import { sharedDaemon } from './daemon.js';
 import { withArgument } from './processes.js';
+import { expectOk, expectProblem } from './rest.js';
 import type { Wire } from './wire.js';
 
 const kSecret = 'TOKEN=of-the-operator';
@@ -152,8 +153,21 @@ describe('guards', () => {
   });
   test('the file service keeps to them too', async () => {
     const answer = await daemon().post('/api/fs/write', { path: alpha('.git/hooks/post-checkout'), content: '#!/bin/sh\n' });
-    assert.notEqual(answer.status, 200, answer.text);
+    expectProblem(answer, 400, 'permission_denied');
+    expectProblem(await daemon().post('/api/fs/write', { path: alpha('.git/config'), content: '' }), 400, 'permission_denied');
     assert.ok(!fs.existsSync(alpha('.git/hooks/post-checkout')));
+  });
+  test('status and diff go on beside a tracked secret, which they do not show', async () => {
+    const git = (...args: string[]): string => execFileSync('git', ['-C', alpha(), ...args], { encoding: 'utf8' });
+    git('add', '--force', '.env');
+    git('commit', '--quiet', '-m', 'a secret that should not be here');
+    fs.writeFileSync(alpha('.env'), 'TOKEN=of-the-operator-changed');
+    fs.writeFileSync(alpha('plans.txt'), 'changed\n');
+    expectOk(await daemon().post('/api/vcs/status', { path: alpha() }));
+    const diff = String(expectOk(await daemon().post('/api/vcs/diff', { path: alpha() }))['diff']);
+    assert.match(diff, /\+changed/);
+    assert.match(diff, /may not be read: \.env/);
+    assert.doesNotMatch(diff, /operator-changed/);
   });
   test('names that tools obey later are held, though nothing was there', async () => {
     const { stdout } = await shell('for f in .mcp.json .envrc; do (echo x >$f) 2>/dev/null && echo wrote $f; done; mkdir -p .vscode && echo x >.vscode/tasks.json && echo wrote; git status --porcelain | grep -E "mcp|envrc|vscode"');
