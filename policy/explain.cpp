@@ -46,8 +46,9 @@ HostEntry entry_in_cage(const RootSpec& root, const std::string& path, const Loo
 }
 
 struct Way {
-    std::string path;  // without links
-    std::vector<std::string> links;
+    std::string path;                // without links
+    std::vector<std::string> links;  // as Explanation has them
+    std::vector<std::string> met;    // the links' own paths
     bool endless = false;
 };
 
@@ -77,6 +78,7 @@ Way follow(const RootSpec& root, const std::string& asked, const LookUp& look_up
             break;
         }
         way.links.push_back(here + " -> " + entry.target);
+        way.met.push_back(here);
         rest.insert(0, entry.target);
         if (entry.target.starts_with('/')) way.path.clear();
     }
@@ -127,6 +129,23 @@ MountWords words_of(MountKind kind) {
     return {"", false, false};
 }
 
+bool in_a_guarded_tree(const GuardSpec& guards, const std::string& path) {
+    return std::ranges::any_of(guards.trees, [&](const auto& tree) { return is_within(path, tree); });
+}
+
+// What a link of a guarded name leads to is guarded as the name is, in a tree; unless the link leads to above itself.
+std::optional<GuardRuling> ruling_of(const CageView& cage, const Way& way, const LookUp& look_up) {
+    auto strictest = guard_ruling(cage.guards, way.path, look_up);
+    if (!in_a_guarded_tree(cage.guards, way.path)) return strictest;
+    for (const auto& link : way.met) {
+        const auto target = follow(cage.root, link, look_up).path;
+        if (!is_within(way.path, target) || is_within(link, target)) continue;
+        auto ruling = guard_ruling(cage.guards, link, look_up);
+        if (ruling && (!strictest || ruling->effect < strictest->effect)) strictest = std::move(ruling);
+    }
+    return strictest;
+}
+
 std::optional<std::string> hiding_entry(const CageView& cage, const std::string& path) {
     for (const auto& hidden : cage.profile.hidden)
         if (is_within(path, hidden.starts_with('/') ? hidden : cage.segment + '/' + hidden)) return hidden;
@@ -135,19 +154,19 @@ std::optional<std::string> hiding_entry(const CageView& cage, const std::string&
 
 class Judge {
 public:
-    Judge(const CageView& cage, const std::string& path, const HostEntry& entry, const LookUp& look_up)
+    Judge(const CageView& cage, const Way& way, const HostEntry& entry, const LookUp& look_up)
         : cage_(cage),
-          path_(path),
+          path_(way.path),
           entry_(entry),
-          mount_(deciding_mount(cage.root, path)),
-          hidden_(hiding_entry(cage, path)),
-          guard_(guard_ruling(cage.guards, path, look_up)) {}
+          mount_(deciding_mount(cage.root, way.path)),
+          hidden_(hiding_entry(cage, way.path)),
+          guard_(ruling_of(cage, way, look_up)) {}
 
     Ruling rule(Wish wish) const {
         if (mount_ == nullptr) return outside(wish);
         if (hidden_) return no(DecidedBy::kProfile, "profile '" + cage_.profile.name + "' hides '" + *hidden_ + "'");
         if (guard_ && guard_->effect == GuardRuling::kHidden) return no(guard_->by, guard_->rule);
-        if (entry_.kind == HostEntry::kSocket && in_a_guarded_tree())
+        if (entry_.kind == HostEntry::kSocket && in_a_guarded_tree(cage_.guards, path_))
             return no(DecidedBy::kGuard, "a socket that a process of the host may listen on is masked");
         const MountWords words = words_of(mount_->kind);
         const std::string mount = "'" + mount_->target + "' " + words.what;
@@ -163,8 +182,8 @@ public:
     }
 
     std::string note() const {
-        const bool held = guard_ && guard_->effect == GuardRuling::kHeldInPlace;
-        return held && rule(Wish::kWrite).allowed ? guard_->rule : "";
+        const bool noted = guard_ && guard_->effect == GuardRuling::kNoted;
+        return noted && rule(Wish::kWrite).allowed ? guard_->rule : "";
     }
 
 private:
@@ -178,10 +197,6 @@ private:
         if (!leads_to_a_mount(cage_.root, path_)) return no(DecidedBy::kRoot, "not in the cage at all");
         const std::string rule = "a folder of the cage's own root, read-only: it leads to what the cage shows";
         return {wish == Wish::kRead, DecidedBy::kRoot, rule};
-    }
-
-    bool in_a_guarded_tree() const {
-        return std::ranges::any_of(cage_.guards.trees, [&](const auto& tree) { return is_within(path_, tree); });
     }
 
     // Of a folder, execution means that of programs in it.
@@ -246,7 +261,7 @@ Explanation explain(const CageView& cage, const std::string& absolute_path, cons
         return {absolute_path, way.path, std::move(way.links), false, "", no, no, no};
     }
     const HostEntry entry = entry_in_cage(cage.root, way.path, look_up);
-    const Judge judge(cage, way.path, entry, look_up);
+    const Judge judge(cage, way, entry, look_up);
     return {.asked = absolute_path,
             .path = way.path,
             .links = std::move(way.links),

@@ -40,6 +40,8 @@ struct Explanation {
     Ruling read, write, execute;
 };
 
+// What is also known by another name is judged by the name asked for: a hard link, and where somebody else's link
+// leads.
 Explanation explain(const CageView& cage, const std::string& absolute_path, const LookUp& look_up);
 
 }  // namespace toren

@@ -1,5 +1,6 @@
 // What guards do with a name: which names are hidden, which are read-only, and what of a repository is held. Pure:
-// texts in, a verdict out; guard_walk.cpp finds the names and guard_mounts.cpp carries the verdicts out.
+// texts in, a verdict out; guard_walk.cpp finds the names and guard_mounts.cpp carries the verdicts out, and
+// explain_guards.cpp tells them.
 #pragma once
 
 #include <cstdint>
@@ -8,31 +9,9 @@
 #include <string_view>
 #include <vector>
 
+#include "policy/name_patterns.h"
+
 namespace toren {
-
-// Names that a list of patterns picks. `*` stands for any bytes of one name and `?` for one byte; a pattern with
-// slashes speaks of the last components of a path (".docker/config.json"). The last pattern that matches decides, and
-// '!' before it says no.
-class NamePatterns {
-public:
-    NamePatterns() = default;
-    explicit NamePatterns(const std::vector<std::string>& patterns);
-    // `folder`: the way to it from its tree, without slashes at its ends.
-    bool match(std::string_view folder, std::string_view name) const;
-
-private:
-    enum class Shape : std::uint8_t { kLiteral, kEnd, kBeginning, kAny };  // what of the name is fixed
-    struct Pattern {
-        std::string above;  // the components before the last, joined by slashes
-        std::string name;
-        bool hides;
-        Shape shape;
-    };
-    static Shape shape_of(std::string_view name);
-    static bool picks(const Pattern& pattern, std::string_view name);
-
-    std::vector<Pattern> patterns_;
-};
 
 // What a folder is to the walk.
 enum class FolderKind : std::uint8_t {
@@ -47,6 +26,10 @@ enum class FolderKind : std::uint8_t {
     kJjRepo,     // `.jj/repo`
     kJjStore,    // `.jj/repo/store`
 };
+
+// Whether the table alone speaks of what is in such a folder. `modules` and `worktrees` hold only folders of a kind,
+// and elsewhere the operator's patterns speak.
+bool by_table(FolderKind kind);
 
 // What is done where a name that a rule speaks of is not there.
 enum class Absent : std::uint8_t {
@@ -72,6 +55,7 @@ enum class GuardAction : std::uint8_t { kNone, kHide, kReadOnly, kWalk };
 struct GuardVerdict {
     GuardAction action = GuardAction::kNone;
     FolderKind walk_as = FolderKind::kPlain;  // what a repository's name says its folder is; of a gitfile as well
+    const char* pattern = nullptr;            // the operator's, where one decided
 };
 
 class GuardRules {

@@ -60,10 +60,6 @@ bool can_search(int folder, const struct stat& about) {
     return ::faccessat(folder, ".", X_OK, 0) == 0;
 }
 
-bool by_table(FolderKind kind) {
-    return kind == FolderKind::kGit || kind == FolderKind::kLinked || kind >= FolderKind::kJj;
-}
-
 }  // namespace
 
 Result<> GuardWalk::all(Newcomers newcomers) {

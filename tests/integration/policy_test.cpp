@@ -13,6 +13,7 @@
 #include "base/child_process.h"
 #include "policy/cage.h"
 #include "policy/explain.h"
+#include "policy/guards.h"
 #include "policy/landlock.h"
 #include "policy/namespaces.h"
 #include "tests/unit/temp_folder.h"
@@ -35,7 +36,13 @@ bool is_folder(const std::string& path) {
     return ::stat(path.c_str(), &about) == 0 && S_ISDIR(about.st_mode);
 }
 
+// What is not there is made, and taken away again.
 bool may_write(const std::string& path) {
+    struct stat about {};
+    if (::lstat(path.c_str(), &about) != 0) {
+        const UniqueFd made(::open(path.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600));
+        return made && ::unlink(path.c_str()) == 0;
+    }
     if (!is_folder(path)) return static_cast<bool>(UniqueFd(::open(path.c_str(), O_WRONLY | O_CLOEXEC)));
     const std::string made = path + "/written-by-the-test";
     if (!UniqueFd(::open(made.c_str(), O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC, 0600))) return false;
@@ -61,9 +68,11 @@ std::string tried(const std::string& path) {
     return found + (is_folder(path) ? '.' : may_execute(path) ? 'x' : '-');
 }
 
-// The child's part: into the cage, then one line a path.
+// The child's part: into the cage, as a spawner and its command, then one line a path.
 Result<> try_all(const CellSpec& cell, const CageView& cage, const Strings& paths, int answers) {
     TRY(enter_cell(cell));
+    for (const auto& path : cage.profile.hidden) TRY(hide_path(path));
+    TRY_ASSIGN(const auto guards, Guards::stand(cage.guards));
     TRY_ASSIGN(const auto ruleset, make_ruleset(cage.landlock));
     TRY(confine_command(ruleset.get()));
     for (const auto& path : paths) {
@@ -97,13 +106,24 @@ Strings tried_in_the_cage(const CageView& cage, const Strings& paths) {
     return lines;
 }
 
-// What is not there cannot be tried. The child knows a folder of the cage when it sees one.
-std::string explained(const CageView& cage, const std::string& path, const std::string& found) {
-    const auto answer = explain(cage, path, look_up_on_host);
-    if (answer.exists != true) return "---";
-    std::string said = answer.read.allowed ? "r" : "-";
-    said += answer.write.allowed ? 'w' : '-';
-    return said + (found.ends_with('.') ? '.' : answer.execute.allowed ? 'x' : '-');
+// In the letters of what was found. Of what was not there only writing can be tried: guards may have put something
+// empty in its place; of what the host cannot tell, nothing. The child knows a folder of the cage when it sees one.
+std::string in_letters(const Explanation& answer, std::string found) {
+    if (!answer.exists) return found;
+    found[1] = answer.write.allowed ? 'w' : '-';
+    if (!*answer.exists) return found;
+    found[0] = answer.read.allowed ? 'r' : '-';
+    if (!found.ends_with('.')) found[2] = answer.execute.allowed ? 'x' : '-';
+    return found;
+}
+
+void expect_the_verdicts_hold(const CageView& cage, const Strings& paths) {
+    std::vector<Explanation> explanations;  // before guards put anything in place
+    for (const auto& path : paths) explanations.push_back(explain(cage, path, look_up_on_host));
+    const Strings found = tried_in_the_cage(cage, paths);
+    ASSERT_EQ(found.size(), paths.size()) << ::testing::PrintToString(found);
+    for (std::size_t i = 0; i < paths.size(); ++i)
+        EXPECT_EQ(found[i], in_letters(explanations[i], found[i])) << paths[i] << ": " << explanations[i].write.rule;
 }
 
 class PolicyTest : public ::testing::Test {
@@ -152,11 +172,113 @@ TEST_F(PolicyTest, TheVerdictsAreWhatAProcessInTheCageFinds) {
     for (const bool writes : {true, false}) {
         const Profile profile{
             .name = "test", .writes = writes, .read_only = {temp_ / "book"}, .writable = {temp_ / "data"}};
-        const auto cage = view_cage(temp_ / "app", profile, {.tmp_bytes = 1 << 20}, {}, {});
-        const Strings found = tried_in_the_cage(cage, paths);
-        ASSERT_EQ(found.size(), paths.size()) << ::testing::PrintToString(found);
-        for (std::size_t i = 0; i < paths.size(); ++i)
-            EXPECT_EQ(found[i], explained(cage, paths[i], found[i])) << paths[i];
+        expect_the_verdicts_hold(view_cage(temp_ / "app", profile, {.tmp_bytes = 1 << 20}, {}, {}), paths);
+    }
+}
+
+TEST_F(PolicyTest, TheVerdictsOnWhatIsGuardedAreWhatAProcessInTheCageFinds) {
+    const auto script = [&](const std::string& path) {
+        ASSERT_EQ(::chmod(temp_.file(path, "#!/bin/sh\nexit 0\n").c_str(), 0755), 0);
+    };
+    Strings paths;
+    for (const char* folder : {"app/keys",
+                               "app/.docker",
+                               "app/sub/.docker",
+                               "app/docker",
+                               "app/.vscode",
+                               "app/sub/.vscode",
+                               "app/private",
+                               "app/.git",
+                               "app/.git/hooks",
+                               "app/.git/info",
+                               "app/.git/objects",
+                               "app/.git/refs",
+                               "app/.git/modules",
+                               "app/.git/modules/a",
+                               "app/.git/modules/a/b",
+                               "app/.git/modules/a/b/hooks",
+                               "app/.git/modules/half",
+                               "app/.git/worktrees",
+                               "app/.git/worktrees/w",
+                               "app/.jj",
+                               "app/.jj/repo",
+                               "app/.jj/repo/store",
+                               "app/linked",
+                               "app/mirror",
+                               "app/mirror/objects",
+                               "app/mirror/refs",
+                               "app/mirror/hooks",
+                               "data/.git",
+                               "data/.vscode"})
+        paths.push_back(temp_.folder(folder));
+    for (const char* file : {"app/.env",
+                             "app/.env.example",
+                             "app/sub/.env.local",
+                             "app/src/a.pem",
+                             "app/src/id_rsa1",
+                             "app/src/id_rsab",
+                             "app/.docker/config.json",
+                             "app/sub/.docker/config.json",
+                             "app/docker/config.json",
+                             "app/keys/one",
+                             "app/.envrc",
+                             "app/sub/.envrc",
+                             "app/.vscode/tasks.json",
+                             "app/sub/.vscode/.env",
+                             "app/private/x",
+                             "app/.git/HEAD",
+                             "app/.git/config",
+                             "app/.git/index",
+                             "app/.git/x.pem",
+                             "app/.git/info/exclude",
+                             "app/.git/modules/a/b/HEAD",
+                             "app/.git/modules/a/b/config",
+                             "app/.git/modules/a/b/index",
+                             "app/.git/modules/half/config",
+                             "app/.git/worktrees/w/commondir",
+                             "app/.git/worktrees/w/HEAD",
+                             "app/.jj/repo/store/type",
+                             "app/linked/.git",
+                             "app/mirror/HEAD",
+                             "app/mirror/config",
+                             "app/mirror/x.pem",
+                             "app/mirror/hooks/x.pem",
+                             "data/x.pem",
+                             "data/.git/config",
+                             "data/.vscode/x"})
+        paths.push_back(temp_.file(file, "x"));
+    for (const char* file : {"app/.git/hooks/pre-commit", "app/.git/modules/a/b/hooks/x", "app/mirror/hooks/update",
+                             "app/sub/.vscode/run", "app/private/run"}) {
+        script(file);
+        paths.push_back(temp_ / file);
+    }
+    // Links of guarded names, and what they lead to; the last one leads to above itself.
+    temp_.link("../src/run.sh", "app/sub/link.pem");
+    temp_.folder("app/led-to");
+    temp_.file("app/led-to/x", "x");
+    temp_.link("../led-to", "app/sub/.idea");
+    temp_.link("..", "app/src/.idea");
+    temp_.link("/usr/bin/true", "app/true.pem");
+    script("app/src/run.sh");
+    script("app/src/other.sh");
+    for (const char* link : {"app/sub/link.pem", "app/sub/.idea", "app/sub/.idea/x", "app/src/.idea",
+                             "app/src/.idea/src/other.sh", "app/true.pem"})
+        paths.push_back(temp_ / link);
+    // What is not there: held, free, and for a command to make.
+    for (const char* path :
+         {"app/new", "app/.idea", "app/sub/none", "app/src/.envrc", "app/.git/config.worktree",
+          "app/.git/modules/a/b/config.worktree", "app/.git/worktrees/w/config.worktree", "app/.git/info/none",
+          "app/.jj/repo/config.toml", "app/.jj/workspace-config.toml", "app/.jj/repo/store/git_target",
+          "app/mirror/none", "data/none", "data/.envrc", "data/.git/config.worktree", "app/.bashrc"})
+        paths.push_back(temp_ / path);
+    for (const bool writes : {true, false}) {
+        const Profile profile{
+            .name = "test", .writes = writes, .writable = {temp_ / "data"}, .hidden = {temp_ / "app/private"}};
+        const GuardSpec guards{
+            .trees = {temp_ / "app", temp_ / "data"},
+            .secrets = {".env", ".env.*", "!.env.example", "*.pem", "keys", "id_rsa[0-9]", ".docker/config.json"},
+            .protect = {".vscode", ".idea", ".envrc", ".bashrc"}};
+        expect_the_verdicts_hold(view_cage(temp_ / "app", profile, {.tmp_bytes = 1 << 20}, guards, {}), paths);
     }
 }
 

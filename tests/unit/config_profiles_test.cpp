@@ -51,10 +51,11 @@ TEST_F(ConfigProfilesTest, WithoutAWordASegmentIsWritableAndItsSecretsAreHidden)
     const auto guards = guard_spec(config_, app(), *own);
     EXPECT_EQ(guards.trees, Strings{app().path});
     EXPECT_TRUE(guards.git);
+    const NamePatterns secrets(guards.secrets);
     for (const char* name : {".env", ".env.local", "server.pem", "id_rsa", "id_ed25519_work", ".ssh", ".netrc"})
-        EXPECT_TRUE(matches_patterns(guards.secrets, name)) << name;
+        EXPECT_TRUE(secrets.picks("", name)) << name;
     for (const char* name : {".env.example", ".envrc", "id_rsa.pub", "environment", "monkey", "key.c", ".git"})
-        EXPECT_FALSE(matches_patterns(guards.secrets, name)) << name;
+        EXPECT_FALSE(secrets.picks("", name)) << name;
     EXPECT_THAT(guards.protect, ::testing::Contains(".vscode"));
 }
 
@@ -182,27 +183,6 @@ TEST_F(ConfigProfilesTest, TheStartFindsWhatIsBrokenAndWhatIsForNobody) {
     const auto warnings = check_profiles(sources());
     ASSERT_TRUE(warnings);
     EXPECT_EQ(*warnings, Strings{"toren.toml:2: [segment.App]: there is no segment of that name"});
-}
-
-TEST(NamePatternsTest, TheLastPatternThatMatchesDecides) {
-    const Strings patterns = {".env*", "!.env.example", "[ab]?.x", ".env.example.*"};
-    EXPECT_TRUE(matches_patterns(patterns, ".env"));
-    EXPECT_TRUE(matches_patterns(patterns, ".envrc"));
-    EXPECT_FALSE(matches_patterns(patterns, ".env.example"));
-    EXPECT_TRUE(matches_patterns(patterns, ".env.example.bak"));
-    EXPECT_TRUE(matches_patterns(patterns, "a1.x"));
-    EXPECT_FALSE(matches_patterns(patterns, "c1.x"));
-    EXPECT_FALSE(matches_patterns(patterns, "a1.x2"));
-    EXPECT_EQ(*deciding_pattern(patterns, ".env.example"), "!.env.example");
-    EXPECT_EQ(deciding_pattern(patterns, "src"), nullptr);
-    EXPECT_FALSE(matches_patterns({"*", "!*"}, "x"));
-    EXPECT_TRUE(matches_patterns(patterns, "deep/down/.env")) << "the last component is the name";
-    EXPECT_FALSE(matches_patterns(patterns, ".env/x"));
-    for (const char* path : {".docker/config.json", "a/.docker/config.json"})
-        EXPECT_TRUE(matches_patterns({".d*r/config.json"}, path)) << path;
-    for (const char* path : {"config.json", "docker/config.json", ".d/r/config.json", ".docker/config.json/x", ""})
-        EXPECT_FALSE(matches_patterns({".d*r/config.json"}, path)) << path;
-    EXPECT_TRUE(matches_patterns({"*"}, ".hidden")) << "a dot at the front is a letter like any other";
 }
 
 }  // namespace

@@ -39,6 +39,7 @@ const Host kHost = {
     {"/srv/app/.git", {kFolder}},
     {"/srv/app/.git/hooks", {kFolder}},
     {"/srv/app/.git/index", {kFile}},
+    {"/srv/app/sub", {kFolder}},
     {"/srv/app/sub/.git", {kFile}},
     {"/srv/app/.git/modules", {kFolder}},
     {"/srv/app/.git/modules/a", {kFolder}},
@@ -47,10 +48,28 @@ const Host kHost = {
     {"/srv/app/.git/modules/a/b/objects", {kFolder}},
     {"/srv/app/.git/modules/a/b/refs", {kFolder}},
     {"/srv/app/.git/modules/a/b/index", {kFile}},
+    {"/srv/app/.git/modules/half", {kFolder}},
+    {"/srv/app/.git/worktrees", {kFolder}},
+    {"/srv/app/.git/worktrees/w", {kFolder}},
+    {"/srv/app/.git/worktrees/w/commondir", {kFile}},
+    {"/srv/app/.jj", {kFolder}},
+    {"/srv/app/.jj/repo", {kFolder}},
+    {"/srv/app/.jj/repo/store", {kFolder}},
+    {"/srv/app/.jj/repo/store/git_target", {kFile}},
+    {"/srv/app/sub/.vscode", {kFolder}},
+    {"/srv/app/sub/.vscode/.env", {kFile}},
+    {"/srv/app/sub/.docker", {kFolder}},
+    {"/srv/app/sub/.docker/config.json", {kFile}},
     {"/srv/app/mirror", {kFolder}},
     {"/srv/app/mirror/HEAD", {kFile}},
     {"/srv/app/mirror/objects", {kFolder}},
     {"/srv/app/mirror/refs", {kFolder}},
+    {"/srv/app/mirror/hooks", {kFolder}},
+    {"/srv/app/mirror/x.pem", {kFile}},
+    {"/srv/app/x.pem", {kLink, "src/a.c"}},
+    {"/srv/app/.envrc", {kLink, "src"}},
+    {"/srv/app/src/.vscode", {kLink, ".."}},
+    {"/srv/app/to-usr.pem", {kLink, "/usr/bin/make"}},
     {"/srv/data", {kFolder}},
     {"/srv/data/x", {kFile}},
     {"/srv/data/x.pem", {kFile}},
@@ -70,8 +89,8 @@ CageView cage(bool writes = true) {
                           .writable = {"/srv/data"},
                           .hidden = {"private", "/usr/share/doc"}};
     const GuardSpec guards{.trees = {"/srv/app", "/srv/data", "/srv/book"},
-                           .secrets = {".env*", "!.env.example", "*.pem", "keys"},
-                           .protect = {".vscode"}};
+                           .secrets = {".env", ".env.*", "!.env.example", "*.pem", "keys", ".docker/config.json"},
+                           .protect = {".vscode", ".envrc", ".bashrc"}};
     return view_cage("/srv/app", profile, {.tmp_bytes = 1 << 20}, guards, {});
 }
 
@@ -96,7 +115,7 @@ TEST(ExplainTest, EveryPathHasItsVerdictAndTheRuleThatMadeIt) {
         {"/srv/app/run.sh", "rwx", DecidedBy::kMount, "'/srv/app' is shown writable"},
         {"/srv/app/not/there/yet", "rwx", DecidedBy::kMount, "'/srv/app' is shown writable"},
         {"/srv/app/locked", "---", DecidedBy::kPermissions, "owner and mode"},
-        {"/srv/app/.env", "---", DecidedBy::kSecret, "'.env' matches the secret pattern '.env*'"},
+        {"/srv/app/.env", "---", DecidedBy::kSecret, "'.env' matches the secret pattern '.env'"},
         {"/srv/app/src/.env.local", "---", DecidedBy::kSecret, "'.env.local' matches"},
         {"/srv/app/.env.example", "rwx", DecidedBy::kMount, "writable"},
         {"/srv/app/keys/any/thing", "---", DecidedBy::kSecret, "'keys' matches the secret pattern 'keys'"},
@@ -104,6 +123,12 @@ TEST(ExplainTest, EveryPathHasItsVerdictAndTheRuleThatMadeIt) {
         {"/srv/app/private2", "rwx", DecidedBy::kMount, "writable"},
         {"/srv/app/agent.sock", "---", DecidedBy::kGuard, "a socket"},
         {"/srv/app/.vscode/settings.json", "r-x", DecidedBy::kGuard, "'.vscode' is a protected name"},
+        {"/srv/app/sub/.vscode/x", "r-x", DecidedBy::kGuard, "'.vscode' is a protected name"},
+        {"/srv/app/sub/.vscode/.env", "---", DecidedBy::kSecret, "'.env' matches"},
+        {"/srv/app/src2/.vscode", "rwx", DecidedBy::kMount, "writable"},
+        {"/srv/app/.bashrc", "rwx", DecidedBy::kMount, "writable"},
+        {"/srv/app/sub/.docker/config.json", "---", DecidedBy::kSecret, "the secret pattern '.docker/config.json'"},
+        {"/srv/app/sub/config.json", "rwx", DecidedBy::kMount, "writable"},
         {"/srv/app/.git", "rwx", DecidedBy::kMount, "writable"},
         {"/srv/app/.git/index", "rwx", DecidedBy::kMount, "writable"},
         {"/srv/app/.git/objects/config", "rwx", DecidedBy::kMount, "writable"},
@@ -115,9 +140,25 @@ TEST(ExplainTest, EveryPathHasItsVerdictAndTheRuleThatMadeIt) {
         {"/srv/app/.git/modules/a/b/index", "rwx", DecidedBy::kMount, "writable"},
         {"/srv/app/.git/worktrees/w/config.worktree", "r-x", DecidedBy::kGuard, "decides"},
         {"/srv/app/.git/worktrees/w/index", "rwx", DecidedBy::kMount, "writable"},
+        {"/srv/app/.git/worktrees/w/commondir", "r-x", DecidedBy::kGuard, "decides"},
+        {"/srv/app/.git/worktrees/v/config.worktree", "rwx", DecidedBy::kMount, "writable"},
+        {"/srv/app/.git/commondir", "r-x", DecidedBy::kGuard, "'.git/commondir' decides"},
+        {"/srv/app/.git/modules/half/config", "rwx", DecidedBy::kMount, "writable"},
+        {"/srv/app/new/.git/config", "rwx", DecidedBy::kMount, "writable"},
         {"/srv/app/sub/.git", "r-x", DecidedBy::kGuard, "'sub/.git' decides"},
         {"/srv/app/.jj/repo/config.toml", "r-x", DecidedBy::kGuard, "decides"},
+        {"/srv/app/.jj/repo/config-id", "r-x", DecidedBy::kGuard, "decides"},
+        {"/srv/app/.jj/repo/store/git_target", "r-x", DecidedBy::kGuard, "decides"},
+        {"/srv/app/.jj/repo/store/type", "rwx", DecidedBy::kMount, "writable"},
         {"/srv/app/mirror/config", "r-x", DecidedBy::kGuard, "'mirror/config' decides"},
+        {"/srv/app/mirror/hooks/x", "r-x", DecidedBy::kGuard, "'mirror/hooks' decides"},
+        {"/srv/app/mirror/hooks/x.pem", "---", DecidedBy::kSecret, "'x.pem' matches"},
+        {"/srv/app/mirror/x.pem", "---", DecidedBy::kSecret, "'x.pem' matches"},
+        {"/srv/app/mirror/HEAD", "rwx", DecidedBy::kMount, "writable"},
+        {"/srv/app/x.pem", "---", DecidedBy::kSecret, "'x.pem' matches"},
+        {"/srv/app/.envrc/a.c", "r--", DecidedBy::kGuard, "'.envrc' is a protected name"},
+        {"/srv/app/src/.vscode/src/a.c", "rw-", DecidedBy::kMount, "writable"},
+        {"/srv/app/to-usr.pem", "r-x", DecidedBy::kMount, "'/usr' is shown read-only"},
         {"/srv/app/src/config", "rwx", DecidedBy::kMount, "writable"},
         {"/srv/data/x", "rwx", DecidedBy::kMount, "'/srv/data' is shown writable"},
         {"/srv/data/x.pem", "---", DecidedBy::kSecret, "'x.pem' matches the secret pattern '*.pem'"},
@@ -197,13 +238,21 @@ TEST(ExplainTest, WhatIsNotThereIsSaidWhereTheHostCanTell) {
 }
 
 TEST(ExplainTest, AGitFolderIsWritableAndStaysInItsPlace) {
-    EXPECT_THAT(explained("/srv/app/.git").note, HasSubstr("cannot be moved aside"));
+    for (const char* folder : {"/srv/app/.git", "/srv/app/.git/modules", "/srv/app/.git/modules/a/b", "/srv/app/.jj"})
+        EXPECT_THAT(explained(folder).note, HasSubstr("cannot be moved aside")) << folder;
     EXPECT_EQ(explained("/srv/app/.git/index").note, "");
     EXPECT_EQ(explained("/srv/app/.git", false).note, "");
     auto view = cage();
     view.guards.git = false;
     EXPECT_EQ(explain(view, "/srv/app/.git", on_host).note, "");
     EXPECT_EQ(may(explain(view, "/srv/app/.git/config", on_host)), "rwx");
+}
+
+TEST(ExplainTest, WhatACommandMayMakeAndLaterCellsHoldIsNoted) {
+    for (const char* path : {"/srv/app/src/.vscode2/../.envrc", "/srv/app/.bashrc", "/srv/app/.jj/repo/store/type"})
+        EXPECT_THAT(explained(path).note, HasSubstr("writable until its cell starts again")) << path;
+    EXPECT_EQ(explained("/srv/app/src/.git").note, "");
+    EXPECT_EQ(explained("/srv/app/.vscode").note, "") << "held at the segment's top though it is not there";
 }
 
 TEST(ExplainTest, TheHostIsSeenWithoutCapabilities) {

@@ -5,56 +5,6 @@
 namespace toren {
 namespace {
 
-const std::vector<std::string> kSecrets = {".env",  ".env.*",  "!.env.example",
-                                           "*.pem", "id_?sa*", ".docker/config.json"};
-
-struct NameCase {
-    const char* folder;
-    const char* name;
-    bool hidden;
-};
-
-TEST(GuardRules, TheLastPatternThatMatchesANameDecides) {
-    const NamePatterns patterns(kSecrets);
-    for (const auto& [folder, name, hidden] : std::vector<NameCase>{{"", ".env", true},
-                                                                    {"a/b", ".env", true},
-                                                                    {"", ".env.local", true},
-                                                                    {"", ".env.example", false},
-                                                                    {"", ".env.example2", true},
-                                                                    {"", "x.env", false},
-                                                                    {"", ".environment", false},
-                                                                    {"", ".pem", true},
-                                                                    {"", "a.pem.pem", true},
-                                                                    {"", "a.pem.txt", false},
-                                                                    {"", "id_rsa", true},
-                                                                    {"", "id_dsa.pub", true},
-                                                                    {"", "id_sa", false},
-                                                                    {"", "\xff\n.pem", true},
-                                                                    {"home/.docker", "config.json", true},
-                                                                    {"home/docker", "config.json", false},
-                                                                    {"", "config.json", false}})
-        EXPECT_EQ(patterns.match(folder, name), hidden) << folder << '/' << name;
-}
-
-TEST(GuardRules, ALaterPatternTakesAnExceptionBack) {
-    const NamePatterns patterns({"*.key", "!public.key", "public.*"});
-    EXPECT_TRUE(patterns.match("", "public.key"));
-    EXPECT_TRUE(patterns.match("", "private.key"));
-    EXPECT_FALSE(NamePatterns({"*.key", "!public.key"}).match("", "public.key"));
-}
-
-TEST(GuardRules, EmptyPatternsAndSlashesPickNothing) {
-    const NamePatterns patterns({"", "!", "/", "//"});
-    EXPECT_FALSE(patterns.match("", ""));
-    EXPECT_FALSE(patterns.match("a", "b"));
-    EXPECT_TRUE(NamePatterns({"/x/"}).match("", "x"));
-}
-
-TEST(GuardRules, AStarryPatternTakesNoLongTimeOnALongName) {
-    const std::string name(255, 'a');
-    EXPECT_FALSE(NamePatterns({"*a*a*a*a*a*a*a*a*a*a*a*a*a*a*b"}).match("", name));
-}
-
 struct VerdictCase {
     FolderKind in;
     const char* name;
