@@ -12,6 +12,7 @@
 #include <array>
 
 #include "policy/guards.h"
+#include "policy/namespaces.h"
 
 namespace toren {
 namespace {
@@ -80,7 +81,7 @@ Result<UniqueFd> new_tmpfs() {
 
 Result<UniqueFd> open_in(int folder, const char* name) {
     UniqueFd fd(::openat(folder, name, O_PATH | O_NOFOLLOW | O_CLOEXEC));
-    if (!fd) return errno_error("guards: open a mask");
+    if (!fd) return errno_error("guards: open a folder of copies");
     return fd;
 }
 
@@ -94,7 +95,7 @@ Result<std::string> free_place(const std::vector<std::string>& trees) {
         for (const auto& tree : trees) free = free && !lies_in(tree, place) && !lies_in(place, tree);
         if (free) return place;
     }
-    return error("guards: no folder of the cell's root is free to hide the masks in");
+    return error("guards: no folder of the cell's root is free to hide copies in");
 }
 
 }  // namespace
@@ -106,6 +107,9 @@ bool on_read_only_mount(int fd) {
 
 Result<GuardMounts> GuardMounts::prepare(const std::vector<std::string>& trees) {
     GuardMounts mounts;
+    struct stat about {};
+    if (::stat(kNothingFolder, &about) != 0) return errno_error(std::string("guards: stat '") + kNothingFolder + "'");
+    mounts.device_ = about.st_dev;
     TRY_ASSIGN(const auto place, free_place(trees));
     TRY(mounts.attach(place));
     for (const auto& tree : trees) {
@@ -115,32 +119,24 @@ Result<GuardMounts> GuardMounts::prepare(const std::vector<std::string>& trees) 
     return mounts;
 }
 
-// Two things keep the masks and copies out of reach: a copy of the place lies over them, and their folder has mode 0
-// on a read-only mount.
+// Two things keep the copies out of reach: a copy of the place lies over them, and their folder has mode 0 on a
+// read-only mount.
 Result<> GuardMounts::attach(const std::string& place) {
     TRY_ASSIGN(const auto covered, open_exactly(place));
     TRY_ASSIGN(const auto cover, copy_of(covered.get(), 0));
     TRY_ASSIGN(const auto root, new_tmpfs());
-    const UniqueFd file(::openat(root.get(), "file", O_CREAT | O_EXCL | O_RDONLY | O_CLOEXEC, 0));
-    if (!file || ::fchmod(file.get(), 0) != 0 || ::mkdirat(root.get(), "folder", 0) != 0 ||
-        ::mkdirat(root.get(), "pins", 0700) != 0)
-        return errno_error("guards: make the masks");
-    struct stat about {};
-    if (::fstat(root.get(), &about) != 0) return errno_error("guards: fstat");
-    device_ = about.st_dev;
+    if (::mkdirat(root.get(), "pins", 0700) != 0) return errno_error("guards: make the folder of copies");
     // Attached first: before Linux 6.15 what is not attached cannot be copied.
     TRY(move_onto(root.get(), covered.get()));
     TRY_ASSIGN(writable_, copy_of(root.get(), 0));
-    TRY_ASSIGN(file_, open_in(root.get(), "file"));
-    TRY_ASSIGN(folder_, open_in(root.get(), "folder"));
     TRY_ASSIGN(pins_, open_in(root.get(), "pins"));
     TRY_ASSIGN(pins_writable_, open_in(writable_.get(), "pins"));
     const UniqueFd locked(::openat(root.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (!locked || ::fchmod(locked.get(), 0) != 0) return errno_error("guards: close the masks' folder");
+    if (!locked || ::fchmod(locked.get(), 0) != 0) return errno_error("guards: close the folder of copies");
     mount_attr attr{};
     attr.attr_set = MOUNT_ATTR_RDONLY;
     if (::syscall(SYS_mount_setattr, root.get(), "", AT_EMPTY_PATH, &attr, sizeof attr) != 0)
-        return errno_error("guards: make the masks read-only");
+        return errno_error("guards: make the folder of copies read-only");
     TRY(share(root.get(), 0));
     return move_onto(cover.get(), covered.get());
 }
@@ -155,10 +151,7 @@ Result<> GuardMounts::mask(int fd) {
     if (::fstat(fd, &about) != 0) return errno_error("guards: fstat");
     if (is_mask(about.st_dev)) return Ok{};
     TRY(count());
-    const int source = S_ISDIR(about.st_mode) ? folder_.get() : file_.get();
-    TRY_ASSIGN(const auto mask,
-               copy_of(source, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC));
-    return move_onto(mask.get(), fd);
+    return cover_with_nothing(fd, S_ISDIR(about.st_mode));
 }
 
 Result<> GuardMounts::make_read_only(int fd) {
@@ -175,14 +168,13 @@ Result<> GuardMounts::pin(int fd) {
     const bool folder = S_ISDIR(about.st_mode);
     TRY(count());
     TRY_ASSIGN(const auto copy, copy_of(fd, MOUNT_ATTR_RDONLY));
-    TRY_ASSIGN(const auto cover, copy_of(folder ? folder_.get() : file_.get(), MOUNT_ATTR_RDONLY));
     const auto name = std::to_string(copies_++);
     const int made = folder ? ::mkdirat(pins_writable_.get(), name.c_str(), 0700)
                             : ::mknodat(pins_writable_.get(), name.c_str(), S_IFREG | 0600, 0);
     if (made != 0) return errno_error("guards: make a folder for a copy");
     TRY_ASSIGN(const auto target, open_in(pins_.get(), name.c_str()));
     TRY(move_onto(copy.get(), target.get()));
-    return move_onto(cover.get(), copy.get());
+    return cover_with_nothing(copy.get(), folder);
 }
 
 Result<> follow_guards() {

@@ -15,10 +15,11 @@ namespace toren {
 class GuardMounts {
 public:
     // Afterwards: the trees' mounts are shared, so what is mounted there later reaches the namespaces that follow
-    // (follow_guards()); the sources of masks are made, out of reach of every path.
+    // (follow_guards()); a folder for copies is made, out of reach of every path.
     static Result<GuardMounts> prepare(const std::vector<std::string>& trees);
 
-    // What `fd` names is covered by an empty file or folder of mode 0: opening it is EACCES, and not silently empty.
+    // What `fd` names is covered (cover_with_nothing): opening it is EACCES, and not silently empty. Nothing is done
+    // where it is already.
     Result<> mask(int fd);
     bool is_mask(dev_t device) const { return device == device_; }
     // What `fd` names can be read and executed, but neither changed, nor renamed or removed. Nothing is done where it
@@ -34,11 +35,10 @@ private:
     Result<> attach(const std::string& place);
     Result<> count();
 
-    UniqueFd file_, folder_;  // what masks are copies of
-    UniqueFd pins_;           // where the hidden copies are attached
-    UniqueFd writable_,
-        pins_writable_;  // the same where one can make folders; its end would cost a grace period of RCU
-    dev_t device_ = 0;
+    UniqueFd pins_;  // where the hidden copies are attached
+    // The same where one can make folders; its end would cost a grace period of RCU.
+    UniqueFd writable_, pins_writable_;
+    dev_t device_ = 0;  // of the cell's empty file and folder
     unsigned mounts_ = 0;
     unsigned copies_ = 0;
 };

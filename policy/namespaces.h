@@ -45,7 +45,7 @@ Result<> make_tree_read_only(const std::string& path);
 // Nothing is left to read or write at an absolute path: an empty file or folder that nobody may open lies over it. A
 // path that does not exist is no error.
 Result<> hide_path(const std::string& path);
-// The same for what a descriptor (O_PATH) stands for.
+// The same for what a descriptor (O_PATH) stands for. All that hides something in a cell hides it like this.
 Result<> cover_with_nothing(int found, bool folder);
 
 // A fresh read-only /proc of this pid namespace covers the one there, without the list of the operator's keys.

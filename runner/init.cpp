@@ -20,11 +20,11 @@
 #include "base/child_process.h"
 #include "policy/cage.h"
 #include "policy/landlock.h"
+#include "policy/namespaces.h"
 #include "policy/privileges.h"
 #include "policy/roles.h"
 #include "runner/command.h"
 #include "runner/guarding.h"
-#include "runner/hidden.h"
 #include "runner/violation_trace.h"
 #include "runner/wire.h"
 
@@ -67,9 +67,9 @@ public:
         const auto [user, group] = std::pair(start_.user, start_.group);
         TRY(enter_cell({cell_root(request.segment, request.profile, request.segment_limits, user, group),
                         command_limits(request.profile.limits), user, group}));
+        for (const auto& path : hidden_paths(request)) TRY(hide_path(path));
         TRY_ASSIGN(auto guards, Guards::stand(request.guards));
         guards_.emplace(std::move(guards));
-        TRY(hide(hidden_paths(request)));
         if (request.landlock) {
             TRY_ASSIGN(ruleset_, make_ruleset(command_landlock(request.segment, request.profile)));
         }
