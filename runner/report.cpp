@@ -3,9 +3,13 @@
 #include "runner/report.h"
 
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <signal.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 
@@ -13,6 +17,8 @@
 #include "base/log.h"
 #include "base/unique_fd.h"
 #include "base/utf8.h"
+#include "policy/canonical.h"
+#include "policy/segment_names.h"
 #include "runner/run.h"
 
 namespace toren::runner {
@@ -126,10 +132,49 @@ std::string refusals_for_programs(const Outcome& outcome) {
     return text;
 }
 
-Result<> write_report(const std::string& file, const std::string& text) {
-    const UniqueFd out(::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY, 0644));
-    if (!out || ::write(out.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
-        return errno_error("--report: write '" + file + "'");
+bool shown_in_cage(const std::string& path, const Request& request) {
+    const auto holds = [&](const std::string& folder) { return is_within(path, folder); };
+    return holds(request.segment) || std::ranges::any_of(request.profile.writable, holds) ||
+           std::ranges::any_of(request.profile.read_only, holds);
+}
+
+// Where the report goes, without a link on the way. Nothing confines this process: a link that a command has put where
+// it may write would make it write over any file of the operator's, with text that the command chose.
+Result<std::string> report_place(const Options& options, const Request& request) {
+    const std::string& file = options.report_file;
+    const std::string whole = file.starts_with('/') ? file : options.here + '/' + file;
+    auto place = canonicalize(whole);
+    if (!place) {  // not there yet, or /dev/stderr, whose link leads to no path
+        const auto slash = whole.rfind('/');
+        place = canonicalize(slash == 0 ? "/" : whole.substr(0, slash));
+        if (!place) return Error{place.error().code, "--report: " + place.error().what};
+        place->path += (place->path == "/" ? "" : "/") + whole.substr(slash + 1);
+    }
+    for (const auto& link : place->links)
+        if (shown_in_cage(link, request))
+            return error("--report '" + file + "': refused: what runs in the cage can move the symbolic link '" + link +
+                         "'");
+    return std::move(place->path);
+}
+
+Result<UniqueFd> open_report(const std::string& path, bool in_cage) {
+    open_how how{};
+    how.flags = O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOCTTY;
+    if (in_cage) how.flags |= O_NONBLOCK;  // a FIFO
+    how.mode = 0644;
+    how.resolve = in_cage ? RESOLVE_NO_SYMLINKS : 0;
+    UniqueFd out(static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, path.c_str(), &how, sizeof how)));
+    struct stat about {};
+    if (!out || ::fstat(out.get(), &about) != 0) return errno_error("--report: open '" + path + "'");
+    if (in_cage && !S_ISREG(about.st_mode)) return error("--report: '" + path + "' is no file");
+    return out;
+}
+
+Result<> write_report(const Options& options, const Request& request, const std::string& text) {
+    TRY_ASSIGN(const auto path, report_place(options, request));
+    TRY_ASSIGN(const auto out, open_report(path, shown_in_cage(path, request)));
+    if (::write(out.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
+        return errno_error("--report: write '" + path + "'");
     return Ok{};
 }
 
@@ -140,6 +185,12 @@ void complain(const std::string& text) {
     [[maybe_unused]] const auto written = ::write(STDERR_FILENO, line.data(), line.size());
 }
 
+Result<> check_report(const Options& options, const Request& request) {
+    if (options.report_file.empty()) return Ok{};
+    TRY(report_place(options, request));
+    return Ok{};
+}
+
 Result<int> conclude(const Options& options, const Request& request, const Outcome& outcome) {
     const int status = status_of(outcome);
     const std::string limit = limit_text(outcome.ended.by, options, request);
@@ -147,7 +198,7 @@ Result<int> conclude(const Options& options, const Request& request, const Outco
     if (!limit.empty()) complain("ended by the " + limit);
     if (!options.report && !options.learn) return status;
     if (!options.report_file.empty()) {
-        TRY(write_report(options.report_file, refusals_for_programs(outcome) + for_programs(outcome, status, limit)));
+        TRY(write_report(options, request, refusals_for_programs(outcome) + for_programs(outcome, status, limit)));
     }
     std::string text;
     if (options.report_file.empty()) text = for_people(outcome, limit);

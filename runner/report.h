@@ -22,6 +22,9 @@ struct Outcome {
 // One line on standard error, control characters escaped.
 void complain(const std::string& text);
 
+// Before the run: whether --report can go where it is to go.
+Result<> check_report(const Options& options, const Request& request);
+
 // Says what is to be said; the exit status of this process.
 Result<int> conclude(const Options& options, const Request& request, const Outcome& outcome);
 

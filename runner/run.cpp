@@ -333,6 +333,7 @@ private:
 Result<int> run_checked(const Options& options) {
     TRY(keep_standard_streams());
     TRY_ASSIGN(auto request, make_request(options));
+    TRY(check_report(options, request));
     TRY(drop_supplementary_groups_if_permitted());
     Runner runner(options, request);
     TRY(runner.start());

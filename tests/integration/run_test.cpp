@@ -290,6 +290,27 @@ TEST_F(RunTest, TheReportSaysHowItEndedAndWhatItUsed) {
     EXPECT_TRUE(run({"--report", "true"}).errors.starts_with("toren run: exited with code 0; "));
 }
 
+// The runner is not confined: a link that the command leaves where the report goes must not lead it.
+TEST_F(RunTest, AReportIsNotWrittenThroughALinkOfTheCommand) {
+    const std::string victim = temp_.path() + "/victim";
+    std::ofstream(victim) << "precious";
+    const auto precious = [&] {
+        std::stringstream text;
+        text << std::ifstream(victim).rdbuf();
+        return text.str() == "precious";
+    };
+    const Words writes = {"--report=report", "sh", "-c", "ln -sf " + victim + " report"};
+    for (int run_again = 0; run_again < 2; ++run_again) {  // the second time it is there from the beginning
+        EXPECT_EQ(run(writes).status, 125);
+        EXPECT_TRUE(precious());
+    }
+    EXPECT_EQ(run({"--report=out/victim", "sh", "-c", "ln -s " + temp_.path() + " out"}).status, 125);
+    EXPECT_TRUE(precious());
+    EXPECT_EQ(run({"--report=fifo", "mkfifo", "fifo"}).status, 125) << "nor does it wait for a reader";
+    EXPECT_EQ(run({"--report=plain", "true"}).status, 0);
+    EXPECT_TRUE(fs::exists(folder_ + "/plain"));
+}
+
 TEST_F(RunTest, TheReportSaysWhatWasRefusedAndNothingElse) {
     const std::string file = temp_.file("outside", "secret"), library = temp_.folder("library");
     const Done done = sh("cat " + file + "; cat no-such; touch " + library + "/new; unshare -r true; exit 4",
