@@ -150,6 +150,9 @@ private:
         const auto at = static_cast<std::size_t>(stream);
         if (start.terminal && start.terminal->streams[at]) return Ok{};
         TRY_ASSIGN(pipe, Pipe::make());
+        // A command can open its own pipe for reading (/proc/self/fd/1) and be faster than this process, which must not
+        // wait for what poll() has promised: it holds the time limit.
+        if (::fcntl(pipe.read.get(), F_SETFL, O_NONBLOCK) != 0) return errno_error("fcntl O_NONBLOCK");
         start.streams[at] = pipe.write.get();
         relay(kOutput + stream - 1) = std::make_unique<Relay>(pipe.read.get(), stream);
         return Ok{};

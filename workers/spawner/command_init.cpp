@@ -33,6 +33,17 @@ Result<Pipe> make_pipe() {
     return Pipe{UniqueFd(ends[0]), UniqueFd(ends[1])};
 }
 
+// A command can open its own pipe for reading (/proc/self/fd/1) and be faster: this process must never wait for what
+// poll() has promised, or no limit and no EndCommand would reach the command any more.
+Result<Pipe> make_output_pipe() {
+    TRY_ASSIGN(auto pipe, make_pipe());
+    if (::fcntl(pipe.read.get(), F_SETFL, O_NONBLOCK) != 0) return errno_error("fcntl O_NONBLOCK");
+    return pipe;
+}
+
+// Of what a pipe may still bring once its command's tree is gone: more than an ordinary user's pipe can hold.
+constexpr std::uint64_t kMostAfterEnd = 2ULL << 20;
+
 // All that the init holds while its command runs.
 struct HeldFds {
     UniqueFd control;
@@ -65,11 +76,11 @@ public:
                                 {room && output_ ? output_.get() : -1, POLLIN, 0},
                                 {room && errors_ ? errors_.get() : -1, POLLIN, 0},
                                 {started_ ? -1 : failure_.get(), POLLIN, 0}};
-            const int wait = ended_ ? -1 : limits_.milliseconds_to_next();
+            const int wait = ended_ ? (room ? 0 : -1) : limits_.milliseconds_to_next();
             if (::poll(waiting, std::size(waiting), wait) < 0 && errno != EINTR) return;
             if (waiting[4].revents != 0) take_start();
-            if (waiting[2].revents != 0) take(output_, ipc::Stream::kStdout);
-            if (waiting[3].revents != 0) take(errors_, ipc::Stream::kStderr);
+            if (waiting[2].revents != 0 || ended_) take(output_, ipc::Stream::kStdout);
+            if (waiting[3].revents != 0 || ended_) take(errors_, ipc::Stream::kStderr);
             if (waiting[1].revents != 0) reap();
             if (waiting[0].revents != 0 && !obey()) return;
             if (!ended_) hold_to_limits();
@@ -81,9 +92,13 @@ public:
 
 private:
     void take(UniqueFd& pipe, ipc::Stream stream) {
+        if (!pipe || !log_.has_room(consumed_)) return;
         const auto length = log_.append_from(pipe.get(), stream, consumed_);
-        if (length == 0) pipe.reset();
         if (length > 0) output_bytes_ += static_cast<std::uint64_t>(length);
+        if (length > 0 && ended_) bytes_after_end_ += static_cast<std::uint64_t>(length);
+        // Once the tree is gone its output is what lies in the pipe: another command of the segment may have been
+        // given the other end, and keeps nobody waiting.
+        if (length == 0 || (ended_ && (length < 0 || bytes_after_end_ > kMostAfterEnd))) pipe.reset();
     }
 
     // The failure pipe ends when the command is executed, or brings why it could not be.
@@ -175,6 +190,7 @@ private:
     StartFailure start_failure_{};
     EndedBy ended_by_ = EndedBy::kNothing;
     std::uint64_t output_bytes_ = 0;
+    std::uint64_t bytes_after_end_ = 0;
     bool started_ = false;
     std::uint64_t consumed_ = 0;
     std::uint64_t announced_ = 0;
@@ -264,8 +280,8 @@ void run_command_init(InitEnds ends, const CommandTerms& terms, int born_into, G
     CommandLimits limits = terms.profile.limits;
     if (group) limits.processes = 0;  // pids.max holds them for the tree; RLIMIT_NPROC counts the cell's
     or_give_up(set_resource_limits(command_limits(limits)));
-    Pipe output = or_give_up(make_pipe());
-    Pipe errors = or_give_up(make_pipe());
+    Pipe output = or_give_up(make_output_pipe());
+    Pipe errors = or_give_up(make_output_pipe());
     Pipe failure = or_give_up(make_pipe());
     const bool reads_proc = LimitWatch::reads_proc(limits, static_cast<bool>(group));
     if (reads_proc) held.proc.reset(::open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC));

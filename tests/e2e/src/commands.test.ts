@@ -2,9 +2,10 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import fs from 'node:fs';
+import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
-import { Daemon, sharedDaemon } from './daemon.js';
+import { Daemon, programs, sharedDaemon } from './daemon.js';
 import { isAlive, withArgument, type Process } from './processes.js';
 import { until } from './wait.js';
 import type { Finished, Wire } from './wire.js';
@@ -302,6 +303,24 @@ describe('ending a command', () => {
       const finished = await socket.run({ command: 'sleep', args: ['1000'], ...more });
       assert.deepEqual([finished.exit?.code, finished.exit?.limit], [-1, 'time']);
     }
+  });
+
+  test('a command that takes its own output back does not outlive its limit', async () => {
+    fs.copyFileSync(path.join(programs, 'hostile'), alpha('hostile'));
+    const finished = await wire.run({ command: './hostile', args: ['outrun_reader'], timeout: 4 });
+    const ended = finished.exit?.limit === 'time' || finished.stdout.some((line) => line.includes('refused: outrun'));
+    assert.ok(ended, JSON.stringify({ ...finished, stdout: finished.stdout.length, stderr: finished.stderr.length }));
+  });
+
+  test('a command that gave its output to another one has ended when it ends', async () => {
+    fs.copyFileSync(path.join(programs, 'hostile'), alpha('hostile'));
+    const holder = wire.start({ command: './hostile', args: ['hold_output', 'socket=held'] });
+    await until('the holder listens', () => fs.existsSync(alpha('held')));
+    const finished = await wire.run({ command: './hostile', args: ['hand_output_over', 'socket=held'] });
+    assert.equal(finished.exit?.code, 10, JSON.stringify(finished));
+    assert.deepEqual(await wire.output(holder), { type: 'Stdout', line: 'held' });
+    wire.send({ type: 'Cancel', requestId: holder });
+    await wire.finish(holder);
   });
 
   test('what a command leaves behind is gone by its exit', async () => {

@@ -4,10 +4,13 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include <cstdio>
@@ -118,8 +121,88 @@ Outcome every_inotify_instance(const World&) {
     return escaped("100 inotify instances, of the 128 that the operator has");
 }
 
+// Takes back what it wrote between its reader's poll() and read(), so that the reader waits where it should watch the
+// command's limits. It is seen to wait by a byte on the other stream that stays where it is.
+Outcome outrun_reader(const World&) {
+    const int out = ::open("/proc/self/fd/1", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    const int errors = ::open("/proc/self/fd/2", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    if (out < 0 || errors < 0) return refused("open its own pipe");
+    static char much[32768];
+    for (int tries = 0; tries < 4000; ++tries) {
+        if (::write(1, much, sizeof much) < 0 || ::write(2, "x", 1) < 0) return refused("write");
+        for (volatile int wait = tries % 64 * 500; wait > 0;) wait = wait - 1;
+        char taken;
+        if (::read(errors, &taken, 1) != 1) continue;
+        ::usleep(300);
+        if (::write(1, "y", 1) < 0) return refused("write");
+        int left = 0;
+        for (int look = 0; look < 50; ++look) {
+            ::usleep(look < 2 ? 1500 : 10'000);
+            if (::ioctl(out, FIONREAD, &left) != 0 || left == 0) break;
+        }
+        if (left == 0) continue;
+        ::sleep(30);  // nobody looks any more
+        return escaped("outran its reader");
+    }
+    return refused("outrun the reader", EAGAIN);
+}
+
+int unix_socket(const World& world, sockaddr_un& address) {
+    address = {};
+    address.sun_family = AF_UNIX;
+    world["socket"].copy(address.sun_path, sizeof address.sun_path - 1);
+    return ::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+}
+
+// Takes a descriptor over a socket and keeps it.
+Outcome hold_output(const World& world) {
+    sockaddr_un address;
+    const int listener = unix_socket(world, address);
+    if (listener < 0 || ::bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
+        ::listen(listener, 1) != 0)
+        return refused("listen");
+    const int peer = ::accept(listener, nullptr, nullptr);
+    char byte, control[CMSG_SPACE(sizeof(int))];
+    iovec part{&byte, 1};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    if (::recvmsg(peer, &message, 0) != 1 || CMSG_FIRSTHDR(&message) == nullptr) return refused("recvmsg");
+    ::puts("held");
+    ::fflush(stdout);
+    ::sleep(60);
+    return escaped("held it");
+}
+
+// Gives its output's pipe to another command, and ends.
+Outcome hand_output_over(const World& world) {
+    sockaddr_un address;
+    const int peer = unix_socket(world, address);
+    if (peer < 0 || ::connect(peer, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
+        return refused("connect");
+    alignas(cmsghdr) char control[CMSG_SPACE(sizeof(int))] = {};
+    char byte = 0;
+    iovec part{&byte, 1};
+    msghdr message{};
+    message.msg_iov = &part;
+    message.msg_iovlen = 1;
+    message.msg_control = control;
+    message.msg_controllen = sizeof control;
+    cmsghdr* header = CMSG_FIRSTHDR(&message);
+    header->cmsg_level = SOL_SOCKET;
+    header->cmsg_type = SCM_RIGHTS;
+    header->cmsg_len = CMSG_LEN(sizeof(int));
+    *reinterpret_cast<int*>(CMSG_DATA(header)) = 1;
+    return judge(::sendmsg(peer, &message, 0), "sendmsg");
+}
+
 constexpr Attempt kAttempts[] = {
     {"fork_bomb", fork_bomb},
+    {"outrun_reader", outrun_reader},
+    {"hold_output", hold_output},
+    {"hand_output_over", hand_output_over},
     {"thread_bomb", thread_bomb},
     {"descriptor_bomb", descriptor_bomb},
     {"fill_tmp", [](const World&) { return fill("/tmp"); }},
