@@ -43,6 +43,7 @@ int Spawner::run() {
         if (waiting[1].revents != 0) obey_broker();
         if (waiting[0].revents != 0) going = going && attach_broker();
     }
+    slots_.clear();  // before the guards stand down: a command could put something where a name was held
     guards_.release();
     return 0;
 }
