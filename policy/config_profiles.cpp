@@ -193,6 +193,7 @@ GuardSpec guard_spec(const Config& config, const Segment& segment, const Profile
                    .protect = rules != nullptr ? rules->protect.value_or(general.protect) : general.protect,
                    .git = rules != nullptr ? rules->protect_repositories.value_or(general.protect_repositories)
                                            : general.protect_repositories};
+    for (const auto& path : own.hidden) spec.hidden.push_back(path.starts_with('/') ? path : segment.path + '/' + path);
     // A single file that the operator named is meant to be seen.
     for (const auto* further : {&own.writable, &own.read_only})
         for (const auto& path : *further)

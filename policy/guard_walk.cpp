@@ -212,7 +212,7 @@ Result<GuardWalk::Children> GuardWalk::list_aliases(GuardWay& way) {
     const bool tells = listing_tells_inodes(folder);
     TRY(each_entry(folder, [&](const Entry& entry) -> Result<> {
         if (entry.type == DT_DIR) {
-            const auto verdict = rules_.verdict(way.back().folder->kind, way.back().path, entry.name, true);
+            const auto verdict = this->verdict(way, entry.name, true);
             if (verdict.action != GuardAction::kHide) children.push_back({entry.name, verdict.walk_as});
             return Ok{};
         }
@@ -223,9 +223,19 @@ Result<GuardWalk::Children> GuardWalk::list_aliases(GuardWay& way) {
     return children;
 }
 
+GuardVerdict GuardWalk::verdict(const GuardWay& way, const std::string& name, bool is_folder) const {
+    const auto& step = way.back();
+    if (!hidden_paths_.empty()) {
+        const auto tree = static_cast<std::size_t>(-1 - way.front().folder->places.front().parent);
+        const std::string above = step.path.empty() ? "/" : '/' + step.path + '/';
+        if (hidden_paths_.contains(folders_.trees()[tree] + above + name)) return {GuardAction::kHide};
+    }
+    return rules_.verdict(step.folder->kind, step.path, name, is_folder);
+}
+
 Result<> GuardWalk::look_at(GuardWay& way, const std::string& name, unsigned char type, Children& children) {
     const auto& step = way.back();
-    const auto verdict = rules_.verdict(step.folder->kind, step.path, name, type == DT_DIR);
+    const auto verdict = this->verdict(way, name, type == DT_DIR);
     switch (verdict.action) {
         case GuardAction::kHide: return hide(way, name);
         case GuardAction::kWalk:

@@ -16,8 +16,12 @@ namespace toren {
 
 class GuardWalk {
 public:
-    GuardWalk(GuardRules rules, GuardMounts mounts, GuardFolders folders)
-        : rules_(std::move(rules)), mounts_(std::move(mounts)), folders_(std::move(folders)) {}
+    // `paths`: hidden whatever their name.
+    GuardWalk(GuardRules rules, std::set<std::string> paths, GuardMounts mounts, GuardFolders folders)
+        : rules_(std::move(rules)),
+          hidden_paths_(std::move(paths)),
+          mounts_(std::move(mounts)),
+          folders_(std::move(folders)) {}
 
     enum class Newcomers : bool { kLeave, kGuard };
 
@@ -70,6 +74,8 @@ private:
     Result<> hold_at_top(GuardWay& way);
     Result<> move_aside(const GuardWay& way, const std::string& name);
 
+    GuardVerdict verdict(const GuardWay& way, const std::string& name, bool is_folder) const;
+
     // What a verdict comes to.
     Result<> hide(GuardWay& way, const std::string& name);
     Result<> hide_target(GuardWay& way, const std::string& name);
@@ -82,6 +88,7 @@ private:
     bool may_guard(const GuardStep& step, const std::string& name) const;
 
     GuardRules rules_;
+    std::set<std::string> hidden_paths_;
     GuardMounts mounts_;
     GuardFolders folders_;
     std::set<FileId> hidden_;  // every file that is masked

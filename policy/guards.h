@@ -16,7 +16,8 @@ struct GuardSpec {
     std::vector<std::string> secrets;  // patterns of file names, last match wins, '!' before one that stays visible
     std::vector<std::string> protect;  // names that are read-only wherever they are, and held at the segment's top
                                        // even where absent
-    bool git = true;                   // hooks, configuration and gitfiles of every repository, jj's the same
+    std::vector<std::string> hidden = {};  // absolute: by path, whatever the name; need not be there yet
+    bool git = true;                       // hooks, configuration and gitfiles of every repository, jj's the same
 };
 
 class Guards {

@@ -193,6 +193,30 @@ std::string attack_name(const testing::TestParamInfo<Attack>& info) { return inf
 INSTANTIATE_TEST_SUITE_P(Git, GuardsAttackTest, testing::ValuesIn(kGitAttacks), attack_name);
 INSTANTIATE_TEST_SUITE_P(Names, GuardsAttackTest, testing::ValuesIn(kNameAttacks), attack_name);
 
+// By path: no name that a pattern knows.
+TEST_F(GuardsTest, AHiddenPathStaysHiddenWhateverIsDoneToIt) {
+    prepare("mkdir -p conf; echo top >conf/plans; ln conf/plans other; mkdir free");
+    auto spec = spec_for(segment_);
+    spec.hidden = {*this / "conf/plans", *this / "later"};
+    for (const bool guarded : {true, false}) {
+        {
+            GuardedCell cell(segment_, guarded ? std::optional(spec) : std::nullopt);
+            ASSERT_TRUE(cell.stands()) << cell.error();
+            EXPECT_EQ(cell.run("mv free elsewhere; mv elsewhere free").code, 0);
+            EXPECT_EQ(cell.run("cat conf/plans").code == 0, !guarded);
+            EXPECT_EQ(cell.run("cat other").code == 0, !guarded) << "another name of it";
+            ASSERT_EQ(on_host("echo late >later").code, 0);
+            EXPECT_EQ(cell.run("cat later").code == 0, !guarded) << "what was made after the start";
+            // The next cell would look for it where it was.
+            EXPECT_EQ(cell.run("mv conf moved").code == 0, !guarded);
+        }
+        GuardedCell next(segment_, guarded ? std::optional(spec) : std::nullopt);
+        ASSERT_TRUE(next.stands()) << next.error();
+        EXPECT_EQ(next.run("cat conf/plans moved/plans").output.find("top") != std::string::npos, !guarded);
+        ASSERT_EQ(on_host("rm later").code, 0);
+    }
+}
+
 TEST_F(GuardsTest, GitWorksInAGuardedRepository) {
     prepare(kAll);
     GuardedCell cell(segment_, spec_for(segment_));

@@ -39,9 +39,14 @@ Result<> ladder(UniqueFd& signals) {
 
 // What the profile hides, what looks like a secret, what tools would run later.
 Result<Guards> guard(const ipc::CellSettings& cell) {
+    TRY_ASSIGN(auto guards, Guards::stand({.trees = cell.trees,
+                                           .secrets = cell.secrets,
+                                           .protect = cell.protect,
+                                           .hidden = cell.hidden,
+                                           .git = cell.protect_repositories}));
+    // Those too that guards do not walk: in a repository's own folder, or in no tree at all.
     for (const auto& path : cell.hidden) TRY(hide_path(path));
-    return Guards::stand(
-        {.trees = cell.trees, .secrets = cell.secrets, .protect = cell.protect, .git = cell.protect_repositories});
+    return guards;
 }
 
 // What the supervisor says first, and what must stand before a command may run.
