@@ -17,6 +17,7 @@ namespace {
 constexpr std::chrono::milliseconds kRestartPause{200};  // between two starts of a broker that keeps dying
 constexpr int kFailedStarts = 5;                         // in a row without a greeting: it will not come up
 constexpr std::uint64_t kPairingSeconds = 300;
+constexpr std::chrono::seconds kPartingTime{2};  // for every cell together
 
 enum Watched { kSignal, kBrokerChannel, kBrokerProcess, kBrokerLog, kFirstCell };
 constexpr int kFdsPerCell = 3;  // channel, process, log
@@ -50,7 +51,10 @@ int Supervisor::run(int signals) {
         }
         const int wait = broker_due_ ? static_cast<int>(kRestartPause.count()) : -1;
         if (::poll(fds.data(), fds.size(), wait) < 0 && errno != EINTR) return 1;
-        if (fds[kSignal].revents != 0) return 0;  // SIGTERM or SIGINT: every child ends with this process
+        if (fds[kSignal].revents != 0) {  // SIGTERM or SIGINT: every child ends with this process
+            end_cells();
+            return 0;
+        }
         if (fds[kBrokerLog].revents != 0) broker_.log.pass_on();
         if (fds[kBrokerChannel].revents != 0) serve_broker();
         if (fds[kBrokerProcess].revents != 0) broker_ended();
@@ -255,6 +259,21 @@ void Supervisor::attach(const std::string& name, Cell& cell) {
 void Supervisor::refuse_cell(const std::string& name, const std::string& why) {
     log_error("no cell for segment '" + name + "': " + why);
     tell_broker(ipc::CellOpened{name, why.substr(0, 1024), {}}, {null_.get()});
+}
+
+// Each takes away what its guards held in the segment. One that does not in time is killed by its destructor.
+void Supervisor::end_cells() {
+    for (auto& [name, cell] : cells_) cell.caged.channel.close();
+    const auto until = Clock::now() + kPartingTime;
+    for (auto& [name, cell] : cells_) {
+        while (cell.caged.process.running() && !cell.caged.process.try_wait()) {
+            const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - Clock::now()).count();
+            if (left <= 0) return;
+            pollfd waiting[] = {{cell.caged.process.pidfd(), POLLIN, 0}, {cell.caged.log.fd(), POLLIN, 0}};
+            ::poll(waiting, std::size(waiting), static_cast<int>(left));
+            if (waiting[1].revents != 0) cell.caged.log.pass_on();
+        }
+    }
 }
 
 // --- answers

@@ -58,6 +58,7 @@ private:
     void serve_cell(const std::string& name, Cell& cell);
     void cell_ended(const std::string& name, Cell& cell);
     void attach(const std::string& name, Cell& cell);
+    void end_cells();
     void refuse_cell(const std::string& name, const std::string& why);
     Result<> rediscover();
 

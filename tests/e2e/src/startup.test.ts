@@ -28,6 +28,20 @@ test('SIGTERM ends the daemon and everything it runs, with status 0', async (t) 
   await until('every process of the daemon to end', () => !all.some(isAlive), 3000);
 });
 
+test('nothing of what guards held in a segment is left when the daemon has ended', async (t) => {
+  const daemon = await Daemon.start();
+  t.after(() => daemon.stop());
+  const wire = await daemon.open();
+  const seen = await wire.shell('ls -A; sleep 1000 >/dev/null 2>&1 & echo done');
+  assert.ok(seen.stdout.includes('.vscode'), 'the control: names are held');
+  wire.start({ command: 'sleep', args: ['1000'] });
+  await wire.roundTrip();
+  const process_ = daemon.processes();
+  process.kill(daemon.pid, 'SIGTERM');
+  await until('the daemon and all that it runs to end', () => !process_.some(isAlive));
+  assert.deepEqual(fs.readdirSync(daemon.path('Alpha')), []);
+});
+
 test('a mistyped value is refused with file, line and key, and nothing starts', async (t) => {
   const daemon = Daemon.prepare();
   t.after(() => daemon.stop());
