@@ -71,6 +71,14 @@ void add_devices(std::vector<Mount>& mounts, std::uint64_t shm_bytes) {
         mounts.push_back({.kind = MountKind::kSymlink, .target = target, .source = source});
 }
 
+constexpr const char* kVarTmp = "/var/tmp";
+
+bool shows_something_in(const std::string& folder, const std::string& segment_path, const Profile& profile) {
+    const auto lies_in = [&](const std::string& path) { return path.starts_with(folder + "/"); };
+    return lies_in(segment_path) || std::ranges::any_of(profile.read_only, lies_in) ||
+           std::ranges::any_of(profile.writable, lies_in);
+}
+
 }  // namespace
 
 std::vector<Mount> system_mounts(bool libraries_only) {
@@ -103,7 +111,11 @@ RootSpec cell_root(const std::string& segment_path, const Profile& profile, cons
     root.mounts.push_back({.kind = MountKind::kProc, .target = "/proc"});
     root.mounts.push_back({.kind = MountKind::kTmpfs, .target = "/tmp", .bytes = limits.tmp_bytes, .mode = "1777"});
     root.mounts.push_back({.kind = MountKind::kTmpfs, .target = kCellHome, .bytes = limits.tmp_bytes});
-    root.mounts.push_back({.kind = MountKind::kSymlink, .target = "/var/tmp", .source = "../tmp"});
+    // /var/tmp is /tmp, unless something is shown in it: a link cannot hold a mount.
+    if (shows_something_in(kVarTmp, segment_path, profile))
+        root.mounts.push_back(
+            {.kind = MountKind::kTmpfs, .target = kVarTmp, .bytes = limits.tmp_bytes, .mode = "1777"});
+    else root.mounts.push_back({.kind = MountKind::kSymlink, .target = kVarTmp, .source = "../tmp"});
     // Last, so that a segment under /tmp or a home lies over the private folder, and not below it. Of folders that lie
     // in each other the outer goes first, so that the most specific decides.
     std::vector<Mount> shown = {{.kind = profile.writes ? MountKind::kWritable : MountKind::kReadOnly,
@@ -132,6 +144,7 @@ LandlockSpec command_landlock(const std::string& segment_path, const Profile& pr
                       .refuse_tcp = false};  // servers under test need loopback; the network namespace is empty
     for (const char* path : {"/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32"})
         spec.rules.push_back({path, Access::kReadExecute, true});  // where usr is not merged
+    if (shows_something_in(kVarTmp, segment_path, profile)) spec.rules.push_back({kVarTmp, Access::kAll});
     const Access access = profile.writes ? Access::kAll : Access::kReadExecute;
     spec.rules.push_back({segment_path, access});
     for (const auto& path : profile.read_only) spec.rules.push_back({path, Access::kReadExecute});

@@ -76,7 +76,12 @@ Result<CagedProcess> start_cell(const Programs& programs, const CellPlan& plan, 
         return Ok{};
     };
     TRY_ASSIGN(auto started, start_caged(cell));
-    TRY(started.channel.send(cell_settings(plan, landlock, cgroup >= 0)));
+    if (auto told = started.channel.send(cell_settings(plan, landlock, cgroup >= 0)); !told)
+        return told.error().code == EMSGSIZE
+                   ? Error{EMSGSIZE,
+                           "the cell's settings are too many: confinement.secrets, confinement.protect and the "
+                           "paths of profiles together"}
+                   : std::move(told.error());
     return started;
 }
 
