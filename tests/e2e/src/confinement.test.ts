@@ -4,7 +4,7 @@ import { execFileSync } from 'node:child_process';
 import fs from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 
-import { sharedDaemon } from './daemon.js';
+import { delegated, sharedDaemon } from './daemon.js';
 import { withArgument } from './processes.js';
 import { expectOk, expectProblem } from './rest.js';
 import type { Wire } from './wire.js';
@@ -95,6 +95,9 @@ describe('profiles', () => {
 });
 
 describe('limits: the exit says which one ended the command', () => {
+  test('the log says who holds them', () => {
+    assert.match(daemon().log, delegated === undefined ? /limits are held by / : /limits are held by cgroup v2 in .*toren-e2e-/);
+  });
   const ended = async (profile: string, script: string): Promise<string | undefined> => {
     const { exit } = await shell(script, { profile });
     assert.equal(exit?.code, -1, JSON.stringify(exit));
@@ -109,7 +112,7 @@ describe('limits: the exit says which one ended the command', () => {
   });
   test('memory that many share', async () =>
     assert.equal(await ended('small', `for i in 1 2 3 4 5; do perl -e '$x = "a" x 20_000_000; sleep 60' & done; wait`), 'memory'));
-  test('output', async () => assert.equal(await ended('quiet', 'yes'), 'output'));
+  test('output', async () => assert.equal(await ended('quiet', `yes ${'y'.repeat(1000)}`), 'output'));
   test('the size of a file', async () => {
     const { exit } = await wire.run({ command: 'dd', args: ['if=/dev/zero', 'of=big', 'bs=1k', 'count=1000'], profile: 'flat' });
     assert.deepEqual([exit?.code, exit?.limit], [-1, 'file_size']);

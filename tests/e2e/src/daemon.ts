@@ -14,6 +14,10 @@ import { Wire } from './wire.js';
 const here = path.dirname(fileURLToPath(import.meta.url));
 export const programs = path.resolve(process.env['TOREN_BIN'] ?? path.join(here, '../../../build/dev/bin'));
 
+// A delegated cgroup v2 subtree, without processes of its own: each daemon starts in a group of its own below it, as a
+// service manager would have it. Without one, a daemon measures.
+export const delegated = process.env['TOREN_E2E_CGROUP'];
+
 export interface DaemonOptions {
   segments?: string[]; // folders made under projects/, each one a segment
   top?: string; // TOML above the first table
@@ -97,7 +101,12 @@ export class Daemon {
 
   // Starts it and does not wait for anything.
   spawn(args: string[] = ['--listen', '127.0.0.1:0']): ChildProcess {
-    const child = spawn(path.join(programs, 'toren'), ['serve', '--config', this.config, '--state', this.state, ...args], {
+    let command = [path.join(programs, 'toren'), 'serve', '--config', this.config, '--state', this.state, ...args];
+    if (delegated !== undefined) {
+      const group = fs.mkdtempSync(path.join(delegated, 'toren-e2e-'));
+      command = ['/bin/sh', '-c', 'echo $$ >"$0/cgroup.procs" && exec "$@"', group, ...command];
+    }
+    const child = spawn(command[0] ?? '', command.slice(1), {
       cwd: this.folder,
       env: environment(path.join(this.folder, 'home'), this.options.env ?? {}),
       stdio: ['pipe', 'pipe', 'pipe'],
