@@ -1,48 +1,19 @@
 // bench_command_latency PORT TOKEN SEGMENT [N]: one caged /bin/true over an open v1 WebSocket against a bare
-// posix_spawn of it, taken in turn in one run; prints the medians in microseconds and their ratio.
-#include <spawn.h>
-#include <sys/wait.h>
-
-#include <algorithm>
-#include <chrono>
-#include <vector>
-
+// posix_spawn and bwrap, taken in turn in one run; prints medians in microseconds and their ratios.
+#include "bench/measure.h"
 #include "bench/ws_client.h"
-
-extern char** environ;
 
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-double since(Clock::time_point start) {
-    return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
-}
-
-double bare_spawn() {
-    const auto start = Clock::now();
-    char name[] = "/bin/true";
-    char* arguments[] = {name, nullptr};
-    pid_t child = 0;
-    if (::posix_spawn(&child, name, nullptr, nullptr, arguments, environ) != 0) std::exit(1);
-    ::waitpid(child, nullptr, 0);
-    return since(start);
-}
-
 double caged(WsClient& client) {
-    const auto start = Clock::now();
+    const auto start = bench::Clock::now();
     client.send(R"({"type":"Command","request":{"command":"/bin/true","args":[]}})");
     const std::string answer = client.receive();
     if (answer.find("\"Exit\",\"code\":0") == std::string::npos) {
         std::fprintf(stderr, "unexpected: %s\n", answer.c_str());
         std::exit(1);
     }
-    return since(start);
-}
-
-double median(std::vector<double>& values) {
-    std::sort(values.begin(), values.end());
-    return values[values.size() / 2];
+    return bench::since(start);
 }
 
 }  // namespace
@@ -53,13 +24,23 @@ int main(int argc, char** argv) {
     client.send(std::string(R"({"type":"Auth","token":")") + argv[2] + R"(","segment":")" + argv[3] + R"("})");
     client.receive();
     const int runs = argc > 4 ? std::atoi(argv[4]) : 500;
-    std::vector<double> bare, cage;
-    for (int i = 0; i < 20; ++i) caged(client), bare_spawn();
+    char folder[] = "/tmp/bench_command_latency.XXXXXX";
+    if (::mkdtemp(folder) == nullptr) return 1;
+    const std::vector<std::string> bare = {"/bin/true"}, bwrap = bench::bwrap(folder);
+    const bool has_bwrap = std::system("bwrap --version >/dev/null 2>&1") == 0;
+    bench::print_command("posix_spawn", bare);
+    if (has_bwrap) bench::print_command("bwrap", bwrap);
+    bench::Samples spawned{"posix_spawn"}, wrapped{"bwrap"}, command{"caged command"};
+    for (int i = 0; i < 20; ++i) caged(client), bench::run(bare);
     for (int i = 0; i < runs; ++i) {
-        bare.push_back(bare_spawn());
-        cage.push_back(caged(client));
+        spawned.wall.push_back(bench::run(bare));
+        if (has_bwrap) wrapped.wall.push_back(bench::run(bwrap));
+        command.wall.push_back(caged(client));
     }
-    const double floor = median(bare), ours = median(cage);
-    std::printf("bare posix_spawn %.0f us, caged over WebSocket %.0f us, ratio %.2f (p95 %.0f us, %d runs)\n", floor,
-                ours, ours / floor, cage[cage.size() * 95 / 100], runs);
+    ::rmdir(folder);
+    std::printf("ratios are of medians, to posix_spawn's; %d times in turn\n", runs);
+    for (const auto* samples : {&spawned, &command}) samples->print(spawned.median());
+    if (!has_bwrap) return 0;
+    wrapped.print(spawned.median());
+    std::printf("caged command to bwrap: %.2f\n", command.median() / wrapped.median());
 }
