@@ -1,5 +1,6 @@
 // bench_cage_latency [N]: `toren run -- /bin/true` from nothing and a new cell with its first slot, against a bare
-// posix_spawn and bwrap, taken in turn in one run in a new empty folder. As an ordinary user; bwrap is needed.
+// posix_spawn and bwrap, taken in turn in one run in a new empty folder (of TMPDIR: guards make folders, and file
+// systems differ). As an ordinary user; bwrap is needed.
 #include <sys/stat.h>
 
 #include "bench/measure.h"
@@ -65,9 +66,11 @@ private:
 
 int main(int argc, char** argv) {
     const int runs = argc > 1 ? std::atoi(argv[1]) : 200;
-    char self[4096] = {}, folder[] = "/tmp/bench_cage_latency.XXXXXX";
-    if (::readlink("/proc/self/exe", self, sizeof self - 1) <= 0 || ::mkdtemp(folder) == nullptr ||
-        ::chdir(folder) != 0)
+    const char* temporary = std::getenv("TMPDIR");
+    std::string folder = std::string(temporary == nullptr ? "/tmp" : temporary) + "/bench_cage_latency.XXXXXX";
+    char self[4096] = {};
+    if (::readlink("/proc/self/exe", self, sizeof self - 1) <= 0 || ::mkdtemp(folder.data()) == nullptr ||
+        ::chdir(folder.c_str()) != 0)
         fail("a folder for the measurements could not be made");
     const std::string path = self;
     const std::vector<std::string> bare = {"/bin/true"}, bwrap = bench::bwrap(folder),
@@ -75,7 +78,8 @@ int main(int argc, char** argv) {
     bench::print_command("posix_spawn", bare);
     bench::print_command("bwrap", bwrap);
     bench::print_command("toren run", toren);
-    std::printf("new cell: OpenCell to CellReady and a first slot; all in turn, %d times, in %s\n", runs, folder);
+    std::printf("new cell: OpenCell to CellReady and a first slot; all in turn, %d times, in %s\n", runs,
+                folder.c_str());
     Cells cells(folder);
     Samples spawned{"posix_spawn"}, wrapped{"bwrap"}, caged{"toren run"}, made{"new cell"};
     for (int i = -5; i < runs; ++i) {
@@ -87,5 +91,5 @@ int main(int argc, char** argv) {
     }
     std::printf("ratios are of medians, to bwrap's\n");
     for (const auto* samples : {&spawned, &wrapped, &caged, &made}) samples->print(wrapped.median());
-    if (::rmdir(folder) != 0) fail(std::string(folder) + ": something was left behind");
+    if (::rmdir(folder.c_str()) != 0) fail(folder + ": something was left behind");
 }
