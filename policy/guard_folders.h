@@ -45,6 +45,8 @@ public:
     static Result<GuardFolders> create(std::vector<std::string> trees);
 
     int fd() const { return inotify_.get(); }
+    // Nothing is watched any more once this is closed.
+    UniqueFd stop_watching() { return std::move(inotify_); }
     const std::vector<std::string>& trees() const { return trees_; }
 
     // The folder `name` of the last step of `way` (or a tree's root where the way is empty) is watched from here on.

@@ -126,11 +126,9 @@ Result<> GuardMounts::attach(const std::string& place) {
     TRY_ASSIGN(const auto cover, copy_of(covered.get(), 0));
     TRY_ASSIGN(const auto root, new_tmpfs());
     if (::mkdirat(root.get(), "pins", 0700) != 0) return errno_error("guards: make the folder of copies");
-    // Attached first: before Linux 6.15 what is not attached cannot be copied.
+    // Before Linux 6.15 what is not attached cannot be copied.
     TRY(move_onto(root.get(), covered.get()));
-    TRY_ASSIGN(writable_, copy_of(root.get(), 0));
     TRY_ASSIGN(pins_, open_in(root.get(), "pins"));
-    TRY_ASSIGN(pins_writable_, open_in(writable_.get(), "pins"));
     const UniqueFd locked(::openat(root.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     if (!locked || ::fchmod(locked.get(), 0) != 0) return errno_error("guards: close the folder of copies");
     mount_attr attr{};
@@ -161,6 +159,18 @@ Result<> GuardMounts::make_read_only(int fd) {
     return move_onto(copy.get(), fd);
 }
 
+// The folder of the copies once more, where one can make folders in it. Only when it is needed: its end costs a grace
+// period of RCU.
+Result<> GuardMounts::open_pins() {
+    if (pins_writable_) return Ok{};
+    TRY_ASSIGN(pins_writable_, copy_of(pins_.get(), 0));
+    mount_attr attr{};
+    attr.attr_clr = MOUNT_ATTR_RDONLY;
+    if (::syscall(SYS_mount_setattr, pins_writable_.get(), "", AT_EMPTY_PATH, &attr, sizeof attr) != 0)
+        return errno_error("guards: make a copy writable");
+    return Ok{};
+}
+
 Result<> GuardMounts::pin(int fd) {
     if (on_read_only_mount(fd)) return Ok{};
     struct stat about {};
@@ -168,6 +178,7 @@ Result<> GuardMounts::pin(int fd) {
     const bool folder = S_ISDIR(about.st_mode);
     TRY(count());
     TRY_ASSIGN(const auto copy, copy_of(fd, MOUNT_ATTR_RDONLY));
+    TRY(open_pins());
     const auto name = std::to_string(copies_++);
     const int made = folder ? ::mkdirat(pins_writable_.get(), name.c_str(), 0700)
                             : ::mknodat(pins_writable_.get(), name.c_str(), S_IFREG | 0600, 0);

@@ -33,12 +33,12 @@ public:
 private:
     GuardMounts() = default;
     Result<> attach(const std::string& place);
+    Result<> open_pins();
     Result<> count();
 
-    UniqueFd pins_;  // where the hidden copies are attached
-    // The same where one can make folders; its end would cost a grace period of RCU.
-    UniqueFd writable_, pins_writable_;
-    dev_t device_ = 0;  // of the cell's empty file and folder
+    UniqueFd pins_;           // where the hidden copies are attached
+    UniqueFd pins_writable_;  // the same where one can make folders
+    dev_t device_ = 0;        // of the cell's empty file and folder
     unsigned mounts_ = 0;
     unsigned copies_ = 0;
 };

@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include <climits>
+#include <map>
 
+#include "base/leave_to_kernel.h"
 #include "policy/guard_sockets.h"
 #include "policy/guard_walk.h"
 
@@ -191,10 +193,12 @@ Result<> GuardWalk::hold_absent(GuardWay& way, const GuardRule& rule) {
     }
     placeholders_.push_back({step.watch, rule.name});
     step.folder->held.insert(rule.name);
+    if (starting_) made_.emplace(step.watch, rule.name);
     return Ok{};
 }
 
-Result<> GuardWalk::hold_at_top(GuardWay& way) {
+// What is made here is walked like everything else of the folder (`children`): the host may put something in it later.
+Result<> GuardWalk::hold_at_top(GuardWay& way, Children& children) {
     auto& step = way.back();
     if (on_read_only_mount(step.fd.get())) return Ok{};
     bool home_like = false;
@@ -207,8 +211,8 @@ Result<> GuardWalk::hold_at_top(GuardWay& way) {
         if (starting_ && ::fstatat(step.fd.get(), name.c_str(), &about, AT_SYMLINK_NOFOLLOW) == 0 &&
             S_ISDIR(about.st_mode))
             placeholders_.push_back({step.watch, name});
-        Children ignored;
-        TRY(apply_rule(way, rule, ignored));
+        TRY(apply_rule(way, rule, children));
+        if (made_.contains({step.watch, name})) children.push_back({name, FolderKind::kPlain});
     }
     return Ok{};
 }
@@ -224,12 +228,21 @@ Result<> GuardWalk::move_aside(const GuardWay& way, const std::string& name) {
     return errno_error("guards: move '" + name + "' aside in '" + way.back().path + "'");
 }
 
+// The trees leave this namespace first, each with all that is mounted in it: every call that unmounts waits until all
+// processors have noticed, and a mount point cannot be removed.
 void GuardWalk::release() {
+    std::map<int, std::vector<GuardWay>> ways;  // opened while the trees are there
+    for (const auto& [watch, name] : placeholders_)
+        if (!ways.contains(watch)) ways.emplace(watch, folders_.ways_to(watch));
+    for (const auto& [watch, to_it] : ways)
+        for (const auto& way : to_it)
+            ::umount2(("/proc/self/fd/" + std::to_string(way.front().fd.get())).c_str(), MNT_DETACH);
+    std::vector<UniqueFd> slow_to_close;
+    slow_to_close.push_back(folders_.stop_watching());
     for (const auto& [watch, name] : placeholders_) {
-        for (const auto& way : folders_.ways_to(watch)) {
+        for (const auto& way : ways[watch]) {
             const int folder = way.back().fd.get();
-            if (const auto mount = open_path(folder, name))
-                ::umount2(("/proc/self/fd/" + std::to_string(mount.get())).c_str(), MNT_DETACH);
+            slow_to_close.push_back(open_path(folder, name));
             struct stat about {};
             if (::fstatat(folder, name.c_str(), &about, AT_SYMLINK_NOFOLLOW) != 0) continue;
             // Only what is still empty is ours.
@@ -238,6 +251,7 @@ void GuardWalk::release() {
         }
     }
     placeholders_.clear();
+    leave_to_kernel(std::move(slow_to_close));
 }
 
 }  // namespace toren

@@ -193,7 +193,7 @@ Result<GuardWalk::Children> GuardWalk::list_plain(GuardWay& way) {
         return look_at(way, name, entry.type, children);
     }));
     auto& step = way.back();
-    if (step.folder->kind == FolderKind::kTop) TRY(hold_at_top(way));
+    if (step.folder->kind == FolderKind::kTop) TRY(hold_at_top(way, children));
     const bool guard = newcomers_ == Newcomers::kGuard || step.folder->bare;
     if (bare != 7 || !rules_.git() || !guard) return children;
     TRY(folders_.watch_as(step, step.folder->kind, true));
@@ -271,6 +271,7 @@ void GuardWalk::forget(int watch) {
 
 Result<> GuardWalk::appeared(int watch, const std::string& name, Newcomers newcomers) {
     newcomers_ = newcomers;
+    if (made_.erase({watch, name}) != 0) return Ok{};
     for (auto& way : ways_to(watch)) {
         auto& step = way.back();
         const FolderKind kind = step.folder->kind;
@@ -301,7 +302,7 @@ Result<> GuardWalk::disappeared(int watch, const std::string& name) {
     for (auto& way : ways_to(watch)) {
         const FolderKind kind = folder->bare ? FolderKind::kBare : folder->kind;
         Children ignored;
-        if (kind == FolderKind::kTop) TRY(hold_at_top(way));
+        if (kind == FolderKind::kTop) TRY(hold_at_top(way, ignored));
         else if (const auto* rule = find_guard_rule(kind, name)) TRY(apply_rule(way, *rule, ignored));
     }
     return Ok{};

@@ -32,8 +32,11 @@ public:
     Result<> disappeared(int watch, const std::string& name);
     // The folder of `watch` is gone.
     void forget(int watch);
-    // Lets go of the folders that the last events were about.
-    void rest() { recent_.clear(); }
+    // After the events that were in the queue: lets go of the folders that they were about.
+    void rest() {
+        recent_.clear();
+        made_.clear();
+    }
     // Further names of hidden files, where one was found since the last time.
     Result<> hide_aliases();
     // From here on a socket may be the cell's own.
@@ -71,7 +74,7 @@ private:
     Result<Children> apply_rules(GuardWay& way, FolderKind kind);
     Result<> apply_rule(GuardWay& way, const GuardRule& rule, Children& children);
     Result<> hold_absent(GuardWay& way, const GuardRule& rule);
-    Result<> hold_at_top(GuardWay& way);
+    Result<> hold_at_top(GuardWay& way, Children& children);
     Result<> move_aside(const GuardWay& way, const std::string& name);
 
     GuardVerdict verdict(const GuardWay& way, const std::string& name, bool is_folder) const;
@@ -96,6 +99,7 @@ private:
     bool starting_ = true;
     Newcomers newcomers_ = Newcomers::kGuard;
     std::vector<Placeholder> placeholders_;
+    std::set<std::pair<int, std::string>> made_;  // placeholders whose event is still to come, and is no news
     int recent_watch_ = -1;
     std::vector<GuardWay> recent_;  // the ways to it, for events come in rows
 };

@@ -36,7 +36,7 @@ public:
     // have made them (`commands_ran` is false): a command that runs git init or git clone must be able to finish it,
     // and could have planted anything in it already. After an error no command may run on.
     Result<> refresh(bool commands_ran = true);
-    // Takes the placeholders of absent names away again. Mounts end with their namespace.
+    // Takes the placeholders of absent names away again, and for that the trees out of this namespace: the last call.
     void release();
 
 private:
