@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <memory>
 #include <string>
 #include <vector>
@@ -32,13 +33,17 @@ Result<> set_capabilities(std::span<const cap_value_t> held, std::span<const cap
     return Ok{};
 }
 
+// Straight to the kernel, once for each: the first that it does not know is after the last.
 Result<> drop_bounding_set_except(std::span<const cap_value_t> kept) {
-    for (cap_value_t cap = 0; cap < cap_max_bits(); ++cap)
+    for (cap_value_t cap = 0;; ++cap) {
+        if (std::find(kept.begin(), kept.end(), cap) != kept.end()) continue;
+        if (::prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0) continue;
+        if (errno == EINVAL) return Ok{};
         // Asked only after a refusal: to drop what was dropped already needs no right that matters.
-        if (std::find(kept.begin(), kept.end(), cap) == kept.end() && cap_drop_bound(cap) != 0 &&
-            cap_get_bound(cap) == 1)
-            return layer_error(Feature::kCapabilities, "PR_CAPBSET_DROP");
-    return Ok{};
+        const int code = errno, held = ::prctl(PR_CAPBSET_READ, cap, 0, 0, 0);
+        if (held == 1) return layer_error(Feature::kCapabilities, "PR_CAPBSET_DROP", code);
+        if (held < 0) return Ok{};
+    }
 }
 
 }  // namespace
