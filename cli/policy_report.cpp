@@ -23,6 +23,7 @@ std::string what_is(const Mount& mount, const CageView& cage) {
         case MountKind::kDevpts: return "own terminals";
         case MountKind::kSymlink: return "link to " + mount.source;
         case MountKind::kFile: return "made up";
+        case MountKind::kCopy: return "copy";
     }
     for (const auto* further : {&cage.profile.read_only, &cage.profile.writable})
         if (std::ranges::find(*further, mount.target) != further->end()) return "the profile's";

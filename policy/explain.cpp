@@ -39,7 +39,8 @@ HostEntry entry_in_cage(const RootSpec& root, const std::string& path, const Loo
     if (path != mount->target) return {HostEntry::kMissing};
     switch (mount->kind) {
         case MountKind::kSymlink: return {HostEntry::kLink, mount->source};
-        case MountKind::kFile: return {HostEntry::kFile, "", true, false, false};
+        case MountKind::kFile:
+        case MountKind::kCopy: return {HostEntry::kFile, "", true, false, false};
         case MountKind::kDevice: return {HostEntry::kOther};
         default: return {HostEntry::kFolder};
     }
@@ -125,6 +126,7 @@ MountWords words_of(MountKind kind) {
         case MountKind::kDevpts: return {"holds terminals of the cage's own", true, false};
         case MountKind::kSymlink: return {"is a symbolic link of the cage's own", false, false};
         case MountKind::kFile: return {"is a file of the cage's own, read-only", false, false};
+        case MountKind::kCopy: return {"is a copy of the host's file, read-only", false, false};
     }
     return {"", false, false};
 }

@@ -47,6 +47,11 @@ Feature mount_feature(Feature call) { return errno == EPERM || errno == EACCES ?
 // A detached copy of the host's mount at `source`, with everything mounted below it: whatever is mounted later over
 // the way to it, or swapped on the way, no longer matters.
 Result<UniqueFd> detached_copy(const Mount& mount) {
+    if (mount.kind == MountKind::kCopy) {
+        UniqueFd file(::open(mount.source.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
+        if (!file) return errno_error("open '" + mount.source + "'");
+        return file;
+    }
     open_how how{};
     how.flags = O_PATH | O_CLOEXEC;
     // What is writable, or lies where a command may write, was canonical when it was configured; a link that a caged
@@ -90,6 +95,14 @@ Result<> make_file(const std::string& path, const std::string& content) {
     if (!file || ::write(file.get(), content.data(), content.size()) != static_cast<ssize_t>(content.size()))
         return errno_error("create '" + path + "'");
     return Ok{};
+}
+
+Result<> make_copy(const std::string& path, const UniqueFd& file) {
+    std::string content(kLargestCopy + 1, '\0');
+    const ssize_t length = ::read(file.get(), content.data(), content.size());
+    if (length < 0) return errno_error("read for '" + path + "'");
+    if (length > kLargestCopy) return Error{EFBIG, "read for '" + path + "'"};  // it grew since it was chosen
+    return make_file(path, content.substr(0, static_cast<std::size_t>(length)));
 }
 
 // For a mount to stand on: never opened.
@@ -146,6 +159,7 @@ Result<> put(const Mount& mount, const UniqueFd& tree) {
             if (::symlink(mount.source.c_str(), target.c_str()) != 0) return errno_error("symlink '" + target + "'");
             return Ok{};
         case MountKind::kFile: return make_file(target, mount.source);
+        case MountKind::kCopy: return make_copy(target, tree);
     }
     return error("a mount of no kind");
 }
@@ -159,7 +173,8 @@ Result<> make_nothing() {
 }
 
 bool of_the_host(MountKind kind) {
-    return kind == MountKind::kReadOnly || kind == MountKind::kWritable || kind == MountKind::kDevice;
+    return kind == MountKind::kReadOnly || kind == MountKind::kWritable || kind == MountKind::kDevice ||
+           kind == MountKind::kCopy;
 }
 
 }  // namespace

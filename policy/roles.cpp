@@ -23,12 +23,19 @@ constexpr std::array kEtc = {
     "/etc/terminfo",       "/etc/timezone",
 };
 
+// A mount costs more to make, to give to every command and to take away than a page. Programs replace these files and
+// do not write to them, so a mount would not show a later one either.
+bool is_better_copied(const struct stat& about) {
+    return S_ISREG(about.st_mode) && about.st_size <= kLargestCopy && (about.st_mode & S_IROTH) != 0;
+}
+
 // A symlink of the host is made again, a folder or file is bound.
 void show(std::vector<Mount>& mounts, const std::string& path) {
     struct stat about {};
     if (::lstat(path.c_str(), &about) != 0) return;
     if (!S_ISLNK(about.st_mode)) {
-        mounts.push_back({.kind = MountKind::kReadOnly, .target = path, .source = path});
+        const auto kind = is_better_copied(about) ? MountKind::kCopy : MountKind::kReadOnly;
+        mounts.push_back({.kind = kind, .target = path, .source = path});
         return;
     }
     char target[PATH_MAX];

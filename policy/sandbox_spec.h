@@ -17,7 +17,10 @@ enum class MountKind : std::uint8_t {
     kDevpts,    // a private instance
     kSymlink,   // to `source`
     kFile,      // a read-only file whose content is `source`
+    kCopy,      // a read-only file that holds what the host's small file at `source` does now: cheaper than a mount
 };
+
+inline constexpr std::int64_t kLargestCopy = 16 * 1024;
 
 struct Mount {
     MountKind kind;
