@@ -34,7 +34,7 @@ Result<Segment> find_segment(const SegmentSet& set, const std::string& name) {
 
 // The same steps with which the supervisor makes a cell, up to the specs.
 Result<PolicyReport> report_on(const Question& question) {
-    const std::string home = home_folder();
+    TRY_ASSIGN(const auto home, home_folder());
     TRY_ASSIGN(const auto config, load_config(question.config, home));
     for (const auto& warning : config.warnings) std::fprintf(stderr, "warning: %s\n", escape_controls(warning).c_str());
     TRY_ASSIGN(const auto state,

@@ -1,6 +1,5 @@
 #include "cli/run.h"
 
-#include <pwd.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -9,6 +8,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "policy/config.h"
 #include "runner/report.h"
 #include "runner/run.h"
 #include "supervisor/state_folder.h"
@@ -179,12 +179,6 @@ private:
     std::size_t next_ = 0;
 };
 
-std::string home_folder() {
-    if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/') return home;
-    const passwd* account = ::getpwuid(::geteuid());
-    return account == nullptr ? "/" : account->pw_dir;
-}
-
 Result<bool> parse(const std::vector<std::string>& arguments, Options& options) {
     TRY_ASSIGN(const bool wanted, Parser(arguments, options).parse());
     if (options.segment && (!options.writable.empty() || !options.read_only.empty()))
@@ -193,7 +187,7 @@ Result<bool> parse(const std::vector<std::string>& arguments, Options& options) 
     if (here == nullptr) return errno_error("the current folder");
     options.here = here;
     std::free(here);
-    options.home = home_folder();
+    TRY_ASSIGN(options.home, home_folder());
     options.state = supervisor::default_state_path(options.home);
     return wanted;
 }

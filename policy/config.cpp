@@ -1,7 +1,6 @@
 #include "policy/config.h"
 
 #include <fcntl.h>
-#include <pwd.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -346,10 +345,9 @@ Result<Config> load_config(const std::optional<std::string>& named, const std::s
         "config example` prints one)");
 }
 
-std::string home_folder() {
-    if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/') return home;
-    const passwd* account = ::getpwuid(::geteuid());
-    return account == nullptr ? "/" : account->pw_dir;
+Result<std::string> home_folder() {
+    if (const char* home = std::getenv("HOME"); home != nullptr && *home == '/') return std::string(home);
+    return error("HOME names no folder: it has to be set, for Toren asks no other service who the user is");
 }
 
 std::optional<std::string> find_config_file(const std::string& home) {

@@ -163,7 +163,7 @@ Result<Config> parse_config(const std::string& text, const std::string& file_nam
 std::string example_config();
 
 // HOME, else what the account says.
-std::string home_folder();
+Result<std::string> home_folder();
 
 // `~` and `~/…` start at the home folder, a relative path at the configuration's folder; nothing is resolved.
 Result<std::string> expand_path(const std::string& text, const std::string& base_dir, const std::string& home);

@@ -122,7 +122,7 @@ const ConfigKey kKeys[] = {
      R"(["~/projects"])"},
 
     {"server.host", TOREN_FIELD(server.host), 1, 255,
-     "The address to listen on. Anything but loopback lets other machines try to pair."},
+     "The address to listen on, in numbers, or localhost. Anything but loopback lets other machines try to pair."},
     {"server.port", TOREN_FIELD(server.port), 0, 65535, "The port to listen on; 0 takes a free one."},
     {"server.allowed_hosts", TOREN_FIELD(server.allowed_hosts), 0, kEntries,
      "Further names that a request's Host header may carry, such as that of a reverse proxy."},

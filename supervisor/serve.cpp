@@ -105,7 +105,7 @@ Result<UniqueFd> watch_signals() {
 }
 
 Result<int> run(const ServeOptions& options) {
-    const std::string home = home_folder();
+    TRY_ASSIGN(const auto home, home_folder());
     TRY_ASSIGN(auto config, configuration(options, home));
     for (const auto& warning : config.warnings) log_warning(warning);
     TRY_ASSIGN(const bool landlock, landlock_stands(config));
