@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "policy/guards.h"
 #include "base/limits.h"
+#include "policy/guards.h"
 #include "policy/profile.h"
 #include "policy/sandbox_spec.h"
 

@@ -6,9 +6,9 @@
 #include <cstdint>
 #include <string>
 
+#include "base/limits.h"
 #include "base/result.h"
 #include "base/unique_fd.h"
-#include "base/limits.h"
 
 namespace toren {
 

@@ -1,8 +1,8 @@
 // The limits that the configuration gives, with what its zeros stand for on this machine.
 #pragma once
 
-#include "policy/config.h"
 #include "base/limits.h"
+#include "policy/config.h"
 
 namespace toren {
 

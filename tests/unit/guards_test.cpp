@@ -414,7 +414,8 @@ TEST_F(GuardsTest, TheMasksAndCopiesAreOutOfReach) {
     prepare(kAll + kSecretHere);
     GuardedCell cell(segment_, spec_for(segment_));
     ASSERT_TRUE(cell.stands()) << cell.error();
-    const auto ran = cell.run("find / -xdev -name pins 2>/dev/null || :; ls -A /dev/shm; touch /dev/shm/works; ls /dev/shm");
+    const auto ran =
+        cell.run("find / -xdev -name pins 2>/dev/null || :; ls -A /dev/shm; touch /dev/shm/works; ls /dev/shm");
     EXPECT_EQ(ran.output, "works\n");
 }
 

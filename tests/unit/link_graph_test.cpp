@@ -114,8 +114,9 @@ TEST_F(LinkedPrograms, AStaticOneHoldsNoLibraryThatIsForOthers) {
     for (const auto& [function, users] : kUsersOf)
         for (const char* program : kProgramNames) {
             const bool found = content(kPrograms / program).find(function) != std::string::npos;
-            if (kStatic.contains(program) || users.contains(program))
+            if (kStatic.contains(program) || users.contains(program)) {
                 EXPECT_EQ(found, users.contains(program)) << function << " in " << program;
+            }
         }
 }
 
