@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -70,6 +71,7 @@ Result<std::string> run_inside(const Programs& programs, const ProbeTargets& tar
 
 // In the child: the same program without a cage, and with one descriptor too many, which is what it must find.
 [[noreturn]] void become_control(const ProbeTargets& targets, int output) {
+    ::prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);  // a daemon that is killed now leaves nothing
     const UniqueFd null(::open("/dev/null", O_RDWR));
     constexpr int kTooMany = 3;
     if (::dup2(null.get(), 0) < 0 || ::dup2(output, 1) < 0 || ::chdir(targets.segment().c_str()) != 0) ::_exit(126);
