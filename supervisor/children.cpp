@@ -76,12 +76,13 @@ Result<CagedProcess> start_cell(const Programs& programs, const CellPlan& plan, 
         return Ok{};
     };
     TRY_ASSIGN(auto started, start_caged(cell));
-    if (auto told = started.channel.send(cell_settings(plan, landlock, cgroup >= 0)); !told)
-        return told.error().code == EMSGSIZE
-                   ? Error{EMSGSIZE,
-                           "the cell's settings are too many: confinement.secrets, confinement.protect and the "
-                           "paths of profiles together"}
-                   : std::move(told.error());
+    auto told = started.channel.send(cell_settings(plan, landlock, cgroup >= 0));
+    if (!told && told.error().code == EMSGSIZE)
+        return Error{EMSGSIZE,
+                     "the cell's settings are too many: confinement.secrets, confinement.protect and the paths "
+                     "of profiles together"};
+    // A child that is gone already has said why: it is read like every other answer.
+    if (!told && told.error().code != EPIPE && told.error().code != ECONNRESET) return std::move(told.error());
     return started;
 }
 
