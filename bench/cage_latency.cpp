@@ -1,6 +1,7 @@
 // bench_cage_latency [N]: `toren run -- /bin/true` from nothing and a new cell with its first slot, against a bare
 // posix_spawn and bwrap, taken in turn in one run in a new empty folder (of TMPDIR: guards make folders, and file
 // systems differ). As an ordinary user; bwrap is needed.
+#include <poll.h>
 #include <sys/stat.h>
 
 #include "bench/measure.h"
@@ -51,7 +52,8 @@ public:
         if (expect<ipc::Slot>(broker).code != 0) fail("a cell makes no slot");
         const double took = bench::since(start);
         or_fail(broker.send(ipc::Retire{}));
-        while (!cell.process.try_wait()) ::usleep(200);
+        pollfd ended{cell.process.pidfd(), POLLIN, 0};
+        while (!cell.process.try_wait()) ::poll(&ended, 1, -1);
         return took;
     }
 
