@@ -76,7 +76,7 @@ test('a client that stops reading stops its command, and only that (invariant 7)
   expectSmall();
 
   const processes = daemon().processes().filter((process) => process.arguments.includes(script('progress')));
-  assert.equal(processes.length, 1);
+  assert.ok(processes.length >= 1); // the shell, and perhaps its fork on the way to another program
   slow.socket.terminate();
   await until('the command to end with its client', () => !processes.some(isAlive), 5000);
   assert.deepEqual(withArgument(script('progress')), []);
