@@ -111,7 +111,7 @@ Result<UniqueFd> open_namespace_root() {
 void GroupMeter::kill() const { [[maybe_unused]] const auto written = ::write(kill_switch.get(), "1", 1); }
 std::uint64_t GroupMeter::memory_kills() const { return read_number(memory_events, "oom_kill "); }
 std::uint64_t GroupMeter::peak_memory_bytes() const { return read_number(memory_peak, ""); }
-std::uint64_t GroupMeter::cpu_milliseconds() const { return read_number(cpu_stat, "usage_usec ") / 1000; }
+std::uint64_t GroupMeter::cpu_microseconds() const { return read_number(cpu_stat, "usage_usec "); }
 
 Group& Group::operator=(Group&& other) noexcept {
     if (this != &other) {

@@ -19,7 +19,7 @@ struct GroupMeter {
     void kill() const;                        // everything in the group and below it, at once
     std::uint64_t memory_kills() const;       // how often the kernel ended something in it for memory
     std::uint64_t peak_memory_bytes() const;  // 0 where the kernel does not tell (before 5.19)
-    std::uint64_t cpu_milliseconds() const;   // of everything that ever ran in it
+    std::uint64_t cpu_microseconds() const;   // of everything that ever ran in it
 };
 
 // A group and the duty to end it: what is left in it is killed, then it is removed.

@@ -18,7 +18,8 @@ FilterTable make_broker_table() {
     add_process_basics(table);
     table.permit({
         // Clients, on listeners that the supervisor bound.
-        "accept", "accept4", "recvfrom", "sendto", "getsockopt", "getsockname", "getpeername",
+        // sendfile: the content of files that a files worker opened and passed; read and write do the same, with copies.
+        "accept", "accept4", "recvfrom", "sendto", "sendfile", "getsockopt", "getsockname", "getpeername",
         // Asio's reactor.
         "epoll_create1", "epoll_ctl", "epoll_wait", "epoll_pwait", "timerfd_create", "timerfd_settime",
         "timerfd_gettime", "eventfd2", "pipe2",

@@ -2,6 +2,7 @@
 // a command. Allow-lists; a call outside the list ends the process, because only taken-over code makes it.
 // None of them may execute, make a process or a socket, or make memory executable.
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 
@@ -53,6 +54,9 @@ FilterTable make_command_init_table() {
     // Where no cgroup holds a command's memory, its init measures it in /proc. What else it could open to read is what
     // its command reads as well.
     table.permit({"getdents64", "lseek", "pread64"});
+    // The command's terminal: its size, and whom a key would reach.
+    table.add({{"ioctl", allow(), "its terminal's size", {int_is(1, TIOCSWINSZ)}},
+               {"ioctl", allow(), "its terminal's foreground group", {int_is(1, TIOCGPGRP)}}});
     table.add({{"openat", allow(), "to read, in /proc", {none_set(2, O_WRONLY | O_RDWR | O_CREAT | O_TRUNC)}}});
     return table;
 }
@@ -66,10 +70,14 @@ FilterTable make_files_table() {
         "openat2", "lseek", "readv", "writev", "pread64", "pwrite64", "fstat", "newfstatat", "statx", "getdents64",
         "mkdirat", "renameat", "renameat2", "unlinkat", "linkat", "symlinkat", "readlinkat", "fsync", "fdatasync",
         "ftruncate", "fallocate", "copy_file_range",
+        // Watching. A watch is put by path, and by no descriptor: so it is put on "." after fchdir, which reaches nothing
+        // that openat2 has not opened.
+        "inotify_init1", "inotify_add_watch", "inotify_rm_watch", "fchdir",
     });
     table.add({
         {"fchmod", allow(), "", {none_set(1, S_ISUID | S_ISGID)}},
         {"fchmod", deny(EPERM), "a set-user-ID file would run as the operator for whoever reaches it"},
+        {"utimensat", allow(), "of an open file, not by path: the stamp of a write", {is_null(1)}},
     });
     return table;
 }

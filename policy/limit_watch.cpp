@@ -61,7 +61,7 @@ EndedBy LimitWatch::measure(std::uint64_t now) {
         if (!measured) return EndedBy::kMemory;  // what cannot be watched does not go on
         usage = *measured;
     } else {
-        usage.cpu_milliseconds = meter_.cpu_milliseconds();
+        usage.cpu_milliseconds = meter_.cpu_microseconds() / 1000;
     }
     const bool memory = limits_.memory_bytes != 0 && usage.memory_bytes > limits_.memory_bytes;
     const bool cpu = limits_.cpu_seconds != 0 && usage.cpu_milliseconds > limits_.cpu_seconds * 1000;

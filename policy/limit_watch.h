@@ -27,6 +27,9 @@ public:
     void kill() const;
     // The limit that the kernel held, as far as the tree's end tells. `signal`: what ended the command, or 0.
     EndedBy held_by_kernel(int signal) const;
+    // What the tree's group has used, for whoever tells of the end; 0 where it has none.
+    std::uint64_t group_cpu_us() const { return meter_.cpu_stat ? meter_.cpu_microseconds() : 0; }
+    std::uint64_t group_peak_memory() const { return meter_.memory_peak ? meter_.peak_memory_bytes() : 0; }
 
 private:
     EndedBy measure(std::uint64_t now);
