@@ -52,9 +52,10 @@ Result<> take_output(ipc::LogReader& log, std::uint64_t end, ProbeCommand& comma
     std::string data;
     while (true) {
         switch (log.next(end, stream, data)) {
-            case ipc::LogReader::Next::kNothing: return Ok{};
-            case ipc::LogReader::Next::kMalformed: return error("a malformed output log");
-            case ipc::LogReader::Next::kRecord: break;
+            case ipc::LogView::Next::kNothing: return Ok{};
+            case ipc::LogView::Next::kOverrun:
+            case ipc::LogView::Next::kMalformed: return error("a malformed output log");
+            case ipc::LogView::Next::kPiece: break;
         }
         auto& text = stream == ipc::Stream::kStdout ? command.output : command.errors;
         text += data.substr(0, kLargestOutput - std::min(kLargestOutput, text.size()));
@@ -66,13 +67,13 @@ Result<ProbeCommand> follow(ipc::Channel control, ipc::LogReader log, Deadline d
     while (true) {
         TRY_ASSIGN(const auto packet, next_packet(control, deadline, "Exited"));
         const auto exited = packet.as<ipc::Exited>();
-        TRY(take_output(log, exited ? exited->position : log.head(), command));
+        TRY(take_output(log, exited ? exited->place : log.head(), command));
         if (exited) {
             command.exited = *exited;
             return command;
         }
         // Where the command has ended meanwhile nobody reads it, and Exited is there already.
-        [[maybe_unused]] const auto told = control.send(ipc::Consumed{log.position()});
+        [[maybe_unused]] const auto told = control.send(ipc::Consumed{log.place()});
     }
 }
 
@@ -85,7 +86,7 @@ Result<ProbeCommand> run_in_cell(CagedProcess& cell, std::vector<std::string> ar
     const auto slot = packet.as<ipc::Slot>();
     if (!slot) return error("a message that is no Slot");
     if (slot->code != 0) return Error{slot->code, "make a namespace for the command"};
-    TRY_ASSIGN(auto log, ipc::LogReader::map(std::move(packet.descriptors[2])));
+    TRY_ASSIGN(auto log, ipc::LogReader::map(packet.descriptors[2]));
     ipc::Channel start(std::move(packet.descriptors[0]), ipc::Role::kBroker, ipc::Role::kCommand, ipc::Phase::kOpen);
     ipc::Channel control(std::move(packet.descriptors[1]), ipc::Role::kBroker, ipc::Role::kCommand, ipc::Phase::kOpen);
     TRY(start.send(ipc::Start{.argv = std::move(argv), .environment = {}, .cwd = "."}));

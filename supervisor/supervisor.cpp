@@ -303,6 +303,10 @@ ipc::BrokerWelcome Supervisor::welcome() const {
     welcome.requests_per_socket = limits.requests_per_socket;
     welcome.cell_idle_seconds = limits.cell_idle_seconds;
     welcome.service_seconds = limits.service_seconds;
+    welcome.processes_kept = limits.processes_kept;
+    welcome.process_keep_seconds = limits.process_keep_seconds;
+    for (const auto& [name, cell] : cells_)
+        if (cell.ready) welcome.live_cells.push_back(name);
     return welcome;
 }
 

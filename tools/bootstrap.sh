@@ -18,9 +18,14 @@ build | libsqlite3-dev                  | broker: the state folder
 build | nlohmann-json3-dev              | broker: JSON at the HTTP edge
 build | libssl-dev                      | broker: TLS, SHA-256, random bytes
 build | libgit2-dev                     | vcs worker: status and diff
+build | libzstd-dev                     | files worker: archives
+build | zlib1g-dev                      | files worker: archives
 build | libcli11-dev                    | cli: the command line
 test  | libgtest-dev                    | unit tests
 test  | libgmock-dev                    | unit tests
+test  | zstd                            | unpacks the archives that tests make
+test  | unzip                           | the same
+test  | patch                           | applies the diffs that tests make
 test  | git                             | makes the repositories that tests ask about
 vm    | qemu-system-x86                 | test.sh: the tests on other kernels
 lint  | clang-format                    | CI only: layout

@@ -1,5 +1,6 @@
 #include "workers/service_channel.h"
 
+#include <time.h>
 #include <unistd.h>
 
 #include <cstring>
@@ -11,6 +12,9 @@
 namespace toren::workers {
 
 Result<> confine_service(int argc, char** argv, FilterRole role) {
+    // The C library opens /etc/localtime with the first time that it writes out, in UTC too. That would be the log's,
+    // and the filter would end the worker in the place of what it had to say.
+    ::tzset();
     const bool landlock = argc < 3 || std::strcmp(argv[2], ipc::kWithoutLandlock) != 0;
     if (landlock) {
         TRY(restrict_to_ruleset(ipc::kServiceRulesetFd));
@@ -30,10 +34,12 @@ Refusal refusal(const Error& error) {
             case EBUSY:  // a guarded name: what is mounted over it can neither be replaced nor moved
             case EPERM:
             case EROFS: return Failure::kDenied;
+            case ETXTBSY: return Failure::kDenied;  // a swap file, or a program that runs
             case EISDIR: return Failure::kIsFolder;
             case ENOTDIR: return Failure::kNotFolder;
             case EFBIG: return Failure::kTooLarge;
             case EEXIST: return Failure::kExists;
+            case ENOTEMPTY: return Failure::kNotEmpty;
             case ENXIO: return Failure::kNotRegular;  // a socket, opened like a file
             case ENAMETOOLONG: return Failure::kNameTooLong;
             case ENOSPC:
@@ -72,13 +78,23 @@ void ServiceChannel::flush() {
 }
 
 void ServiceChannel::done(const Answer& answer) {
-    flush();
     ipc::Done done;
+    if (std::holds_alternative<Silence>(answer)) return;
     if (const auto* refused = std::get_if<Refusal>(&answer)) {
+        pending_.clear();  // whoever is refused has no use for half an answer
         done.failure = refused->failure;
         done.error = refused->error.substr(0, 4096);
+        done.result = refused->result;
     }
+    if (const auto* replied = std::get_if<Reply>(&answer)) done.result = replied->result;
+    done.bytes = std::move(pending_);
+    pending_.clear();
     send(done);
+}
+
+void ServiceChannel::send_opened(const ipc::Opened& opened, const UniqueFd& file) {
+    const int descriptors[] = {file.get()};
+    if (!channel_.send(opened, descriptors)) ::_exit(exit_status_);
 }
 
 template <typename T>

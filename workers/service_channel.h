@@ -18,9 +18,27 @@ Result<> confine_service(int argc, char** argv, FilterRole role);
 
 struct Refusal {
     ipc::Failure failure;
-    std::string error;  // for the client: what was tried and on what
+    std::string error;        // for the client: what was tried and on what
+    std::string result = {};  // the record that the failure names, encoded
 };
-using Answer = std::variant<Ok, Refusal>;
+// The record that the request names, encoded.
+struct Reply {
+    std::string result;
+};
+// The answer was a message of its own, and no Done follows.
+struct Silence {};
+using Answer = std::variant<Ok, Refusal, Reply, Silence>;
+
+template <typename Record>
+std::string encoded(const Record& record) {
+    std::string bytes;
+    ipc::Writer(bytes).write(record);
+    return bytes;
+}
+template <typename Record>
+Reply reply(const Record& record) {
+    return {encoded(record)};
+}
 
 // The failure that an errno value of a file call means for the client.
 Refusal refusal(const Error& error);
@@ -39,14 +57,17 @@ public:
         ipc::Writer(pending_).write(record);
         if (pending_.size() >= ipc::kChunkBytes - 16 * 1024) flush();
     }
+    // Sends now what has been written so far.
+    void flush();
     void done(const Answer& answer);
+    void send_opened(const ipc::Opened& opened, const UniqueFd& file);
 
+    int fd() const { return channel_.fd(); }
     int exit_status() const { return exit_status_; }
     // Runs `serve` for each request until the broker goes.
     [[noreturn]] void run(const std::function<Answer(const ipc::Packet&)>& serve);
 
 private:
-    void flush();
     template <typename T>
     void send(const T& message);
 

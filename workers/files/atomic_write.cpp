@@ -1,42 +1,47 @@
 #include "workers/files/atomic_write.h"
 
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <cstdio>
+#include "workers/files/condition.h"
+#include "workers/files/facts.h"
+#include "workers/files/own_names.h"
 
 namespace toren::workers {
-namespace {
 
-std::string temporary_name() {
-    std::uint64_t random = 0;
-    if (::getrandom(&random, sizeof random, 0) != sizeof random) random = static_cast<std::uint64_t>(::getpid());
-    char name[48];
-    std::snprintf(name, sizeof name, ".toren-write-%016llx", static_cast<unsigned long long>(random));
-    return name;
+Result<> write_all(int file, std::string_view bytes) {
+    while (!bytes.empty()) {
+        const ssize_t length = ::write(file, bytes.data(), bytes.size());
+        if (length < 0 && errno == EINTR) continue;
+        if (length < 0) return errno_error("write");
+        bytes.remove_prefix(static_cast<std::size_t>(length));
+    }
+    return Ok{};
 }
 
-}  // namespace
+Result<AtomicWrite> AtomicWrite::begin(int segment, const std::string& path, bool create_parents, std::uint32_t mode) {
+    TRY_ASSIGN(auto place, place_beneath(segment, path, create_parents));
+    return begin(std::move(place), path, mode);
+}
 
-Result<AtomicWrite> AtomicWrite::begin(int segment, const std::string& path, bool create_parents) {
+Result<AtomicWrite> AtomicWrite::begin(Place place, const std::string& path, std::uint32_t mode) {
     AtomicWrite write;
     write.path_ = path;
-    TRY_ASSIGN(write.place_, place_beneath(segment, path, create_parents));
-    mode_t mode = 0666;
+    write.place_ = std::move(place);
     struct stat about {};
     const bool exists =
         ::fstatat(write.place_.folder.get(), write.place_.name.c_str(), &about, AT_SYMLINK_NOFOLLOW) == 0;
     if (exists) {
         if (S_ISDIR(about.st_mode)) return Error{EISDIR, "'" + path + "'"};
         if (!S_ISREG(about.st_mode)) return Error{EPERM, "'" + path + "' is no regular file"};
-        mode = about.st_mode & 07777;
+        if (mode == ipc::kKeepMode) mode = about.st_mode & 07777;
     }
     const std::string name = temporary_name();
     TRY_ASSIGN(write.file_, open_beneath(write.place_.folder.get(), name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW,
-                                         exists ? 0600 : 0666));
+                                         mode == ipc::kKeepMode ? 0666 : 0600));
     write.temporary_ = name;
-    if (exists && ::fchmod(write.file_.get(), mode) != 0) return errno_error("fchmod '" + path + "'");
+    if (mode != ipc::kKeepMode && ::fchmod(write.file_.get(), mode & 07777) != 0)
+        return errno_error("fchmod '" + path + "'");
     return write;
 }
 
@@ -45,23 +50,17 @@ AtomicWrite::~AtomicWrite() {
 }
 
 Result<> AtomicWrite::write(std::string_view bytes) {
-    while (!bytes.empty()) {
-        const ssize_t length = ::write(file_.get(), bytes.data(), bytes.size());
-        if (length < 0 && errno == EINTR) continue;
-        if (length < 0) return errno_error("write '" + path_ + "'");
-        bytes.remove_prefix(static_cast<std::size_t>(length));
-    }
-    return Ok{};
+    auto written = write_all(file_.get(), bytes);
+    if (!written) written.error().what += " '" + path_ + "'";
+    return written;
 }
 
-Result<> AtomicWrite::commit() {
+Result<bool> AtomicWrite::commit(const ipc::Condition& condition) {
+    TRY(stamp(file_.get()));
     if (::fsync(file_.get()) != 0) return errno_error("fsync '" + path_ + "'");
-    if (::renameat(place_.folder.get(), temporary_.c_str(), place_.folder.get(), place_.name.c_str()) != 0)
-        return errno_error("rename '" + path_ + "'");
-    temporary_.clear();
-    TRY_ASSIGN(const auto folder, open_beneath(place_.folder.get(), ".", O_RDONLY | O_DIRECTORY));
-    if (::fsync(folder.get()) != 0) return errno_error("fsync the folder of '" + path_ + "'");
-    return Ok{};
+    TRY_ASSIGN(const bool held, put_in_place(place_.folder.get(), temporary_, place_.name, condition));
+    if (held) TRY(sync_folder(place_.folder.get()));
+    return held;
 }
 
 }  // namespace toren::workers

@@ -7,22 +7,31 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "ipc/messages.h"
 #include "workers/files/beneath.h"
 
 namespace toren::workers {
 
+// All of it; a write of the kernel may take less.
+Result<> write_all(int file, std::string_view bytes);
+
 class AtomicWrite {
 public:
-    // Opens the temporary file. An existing file's mode is kept; a new one gets 0666 less the umask.
-    static Result<AtomicWrite> begin(int segment, const std::string& path, bool create_parents);
+    // Opens the temporary file. With kKeepMode an existing file's mode is kept, and a new one gets 0666 less the umask.
+    static Result<AtomicWrite> begin(int segment, const std::string& path, bool create_parents,
+                                     std::uint32_t mode = ipc::kKeepMode);
+    static Result<AtomicWrite> begin(Place place, const std::string& path, std::uint32_t mode = ipc::kKeepMode);
     AtomicWrite(AtomicWrite&&) = default;
     AtomicWrite& operator=(AtomicWrite&&) = delete;
     // Without commit() nothing of it stays.
     ~AtomicWrite();
 
     Result<> write(std::string_view bytes);
-    // On disk when it returns.
-    Result<> commit();
+    // On disk when it returns true; false: the condition does not hold, and the file stands as it is.
+    Result<bool> commit(const ipc::Condition& condition = {});
+
+    const Place& place() const { return place_; }
+    int file() const { return file_.get(); }
 
 private:
     AtomicWrite() = default;

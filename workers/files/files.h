@@ -14,10 +14,6 @@ public:
     Answer serve(ServiceChannel& channel, const ipc::Packet& request);
 
 private:
-    Answer read(ServiceChannel& channel, const ipc::ReadFile& request);
-    Answer write(ServiceChannel& channel, const ipc::WriteFile& request);
-    Answer list(ServiceChannel& channel, const ipc::ListFolder& request);
-
     UniqueFd segment_;
 };
 

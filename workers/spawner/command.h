@@ -20,8 +20,10 @@ struct StartFailure {
 struct CommandEnds {
     UniqueFd start;
     UniqueFd segment;  // O_PATH, as this command's own mounts show it
+    UniqueFd input;    // the pipe to read, where the command asks for one
     UniqueFd output;
     UniqueFd errors;
+    UniqueFd terminal;  // its controlling terminal, in the place of all three
     UniqueFd failure;
 };
 

@@ -3,9 +3,16 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
+#include <termios.h>
+#include <time.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <utility>
 
 #include "base/child_process.h"
 #include "base/log.h"
@@ -41,14 +48,50 @@ Result<Pipe> make_output_pipe() {
     return pipe;
 }
 
+// The command's terminal: its master stays with the init, the other end is the command's.
+struct TerminalEnds {
+    UniqueFd master;
+    UniqueFd terminal;
+};
+
+Result<TerminalEnds> make_terminal(std::uint16_t rows, std::uint16_t columns) {
+    UniqueFd master(::open("/dev/pts/ptmx", O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC));
+    if (!master) return errno_error("terminal: open '/dev/pts/ptmx'");
+    int unlocked = 0;
+    if (::ioctl(master.get(), TIOCSPTLCK, &unlocked) != 0) return errno_error("terminal: TIOCSPTLCK");
+    UniqueFd terminal(::ioctl(master.get(), TIOCGPTPEER, O_RDWR | O_NOCTTY | O_CLOEXEC));
+    if (!terminal) return errno_error("terminal: TIOCGPTPEER");
+    termios settings{};
+    if (::tcgetattr(terminal.get(), &settings) != 0) return errno_error("terminal: tcgetattr");
+    settings.c_iflag |= IUTF8;
+    if (::tcsetattr(terminal.get(), TCSANOW, &settings) != 0) return errno_error("terminal: tcsetattr");
+    const winsize size{rows, columns, 0, 0};
+    if (::ioctl(terminal.get(), TIOCSWINSZ, &size) != 0) return errno_error("terminal: TIOCSWINSZ");
+    return TerminalEnds{std::move(master), std::move(terminal)};
+}
+
+std::uint64_t nanoseconds(clockid_t clock) {
+    timespec now{};
+    ::clock_gettime(clock, &now);
+    return static_cast<std::uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<std::uint64_t>(now.tv_nsec);
+}
+
+std::uint64_t microseconds(const timeval& time) {
+    return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000 + static_cast<std::uint64_t>(time.tv_usec);
+}
+
 // Of what a pipe may still bring once its command's tree is gone: more than an ordinary user's pipe can hold.
 constexpr std::uint64_t kMostAfterEnd = 2ULL << 20;
+
+constexpr const char* kEndOfTransmission = "\x04";
 
 // All that the init holds while its command runs.
 struct HeldFds {
     UniqueFd control;
+    UniqueFd input;  // to write; a terminal's master, as `output` is then
     UniqueFd output;
-    UniqueFd errors;
+    UniqueFd errors;    // none where there is a terminal
+    UniqueFd terminal;  // as long as it is open here, it does not hang up when no command has it open
     UniqueFd failure;
     UniqueFd signals;
     GroupMeter meter;  // where a cgroup holds the command
@@ -57,30 +100,35 @@ struct HeldFds {
 
 class CommandInit {
 public:
-    CommandInit(HeldFds held, ipc::LogWriter log, pid_t command, LimitWatch limits)
+    CommandInit(HeldFds held, bool terminal, ipc::LogWriter log, pid_t command, LimitWatch limits)
         : control_(std::move(held.control), ipc::Role::kCommand, ipc::Role::kBroker, ipc::Phase::kOpen),
           log_(std::move(log)),
           command_(command),
+          terminal_(terminal),
+          input_(std::move(held.input)),
           output_(std::move(held.output)),
           errors_(std::move(held.errors)),
           failure_(std::move(held.failure)),
           signals_(std::move(held.signals)),
+          terminal_end_(std::move(held.terminal)),
           limits_(std::move(limits)) {}
 
     // Until the command has ended and its output is in the log, or the broker has gone.
     void run() {
         while (!(ended_ && !output_ && !errors_)) {
-            const bool room = log_.has_room(consumed_);
+            const bool room = log_.has_room(kept());
             pollfd waiting[] = {{control_.fd(), POLLIN, 0},
                                 {ended_ ? -1 : signals_.get(), POLLIN, 0},
                                 {room && output_ ? output_.get() : -1, POLLIN, 0},
                                 {room && errors_ ? errors_.get() : -1, POLLIN, 0},
-                                {started_ ? -1 : failure_.get(), POLLIN, 0}};
+                                {started_ ? -1 : failure_.get(), POLLIN, 0},
+                                {pending_input_.empty() ? -1 : input_.get(), POLLOUT, 0}};
             const int wait = ended_ ? (room ? 0 : -1) : limits_.milliseconds_to_next();
             if (::poll(waiting, std::size(waiting), wait) < 0 && errno != EINTR) return;
             if (waiting[4].revents != 0) take_start();
             if (waiting[2].revents != 0 || ended_) take(output_, ipc::Stream::kStdout);
             if (waiting[3].revents != 0 || ended_) take(errors_, ipc::Stream::kStderr);
+            if (waiting[5].revents != 0) give_input();
             if (waiting[1].revents != 0) reap();
             if (waiting[0].revents != 0 && !obey()) return;
             if (!ended_) hold_to_limits();
@@ -91,9 +139,12 @@ public:
     }
 
 private:
+    // From which place on nothing may be overwritten.
+    std::uint64_t kept() const { return held_ ? std::max(consumed_, log_.tail()) : log_.place(); }
+
     void take(UniqueFd& pipe, ipc::Stream stream) {
-        if (!pipe || !log_.has_room(consumed_)) return;
-        const auto length = log_.append_from(pipe.get(), stream, consumed_);
+        if (!pipe || !log_.has_room(kept())) return;
+        const auto length = log_.append_from(pipe.get(), stream, kept());
         if (length > 0) output_bytes_ += static_cast<std::uint64_t>(length);
         if (length > 0 && ended_) bytes_after_end_ += static_cast<std::uint64_t>(length);
         // Once the tree is gone its output is what lies in the pipe: another command of the segment may have been
@@ -104,7 +155,9 @@ private:
     // The failure pipe ends when the command is executed, or brings why it could not be.
     void take_start() {
         started_ = true;
+        began_ = nanoseconds(CLOCK_MONOTONIC);
         if (::read(failure_.get(), &start_failure_, sizeof start_failure_) == 0) limits_.start();
+        tell_start();
     }
 
     void hold_to_limits() {
@@ -121,29 +174,88 @@ private:
     }
 
     void announce() {
-        if (awaiting_consumed_ || log_.position() == announced_) return;
+        if (awaiting_consumed_ || log_.place() == announced_) return;
         if (!control_.send(ipc::Output{})) ::_exit(1);
-        announced_ = log_.position();
+        announced_ = log_.place();
         awaiting_consumed_ = true;
     }
     // After the end Exited tells everything; only a full log still needs its reader first.
     void announce_if_full() {
-        if (!log_.has_room(consumed_)) announce();
+        if (!log_.has_room(kept())) announce();
     }
 
-    // False once the broker has gone: its command goes with it.
+    // False once nobody holds the other end any more: its command goes with it.
     bool obey() {
         ipc::Packet packet;
         if (control_.receive(packet) != ipc::Received::kPacket) return false;
-        if (const auto consumed = packet.as<ipc::Consumed>()) {
-            if (consumed->position < consumed_ || consumed->position > log_.position()) return false;
-            consumed_ = consumed->position;
-            awaiting_consumed_ = false;
-            return true;
-        }
+        if (const auto consumed = packet.as<ipc::Consumed>()) return take_consumed(consumed->place);
+        if (const auto pace = packet.as<ipc::Pace>()) return set_pace(*pace), true;
+        if (auto input = packet.as<ipc::Input>()) return take_input(std::move(input->bytes));
+        if (const auto size = packet.as<ipc::Resize>()) return resize(*size), true;
+        if (const auto signal = packet.as<ipc::SignalCommand>()) return send_signal(signal->signal), true;
         if (!packet.as<ipc::EndCommand>()) return false;
         end_tree();
         return true;
+    }
+
+    void set_pace(const ipc::Pace& pace) {
+        held_ = pace.held;
+        log_.set_held(held_);
+        tell_start_ = pace.tell_start;
+        if (started_) tell_start();
+    }
+
+    void tell_start() {
+        if (!std::exchange(tell_start_, false) || start_failure_.step != ipc::StartStep::kNone) return;
+        [[maybe_unused]] const auto sent = control_.send(ipc::Started{});
+    }
+
+    // A broker that took over from another one may know less than that one did; beyond the end knows nobody.
+    bool take_consumed(std::uint64_t place) {
+        if (place > log_.place()) return false;
+        consumed_ = std::max(consumed_, place);
+        awaiting_consumed_ = false;
+        return true;
+    }
+
+    // One piece at a time, each answered once the pipe has it.
+    bool take_input(std::string bytes) {
+        if (!pending_input_.empty()) return false;
+        if (!bytes.empty()) {
+            pending_input_ = std::move(bytes);
+            give_input();
+            return true;
+        }
+        // The end: of a terminal's line its own character says so.
+        if (terminal_) pending_input_ = kEndOfTransmission, give_input();
+        else input_.reset(), answer_input(true);
+        return true;
+    }
+
+    void give_input() {
+        const ssize_t length =
+            input_ && !ended_ ? ::write(input_.get(), pending_input_.data(), pending_input_.size()) : -1;
+        if (length > 0) pending_input_.erase(0, static_cast<std::size_t>(length));
+        else if (!input_ || ended_ || (errno != EAGAIN && errno != EINTR)) close_input();
+        if (pending_input_.empty()) answer_input(static_cast<bool>(input_));
+    }
+    void close_input() {
+        pending_input_.clear();
+        input_.reset();
+    }
+    void answer_input(bool open) { [[maybe_unused]] const auto sent = control_.send(ipc::InputTaken{open}); }
+
+    void resize(const ipc::Resize& size) const {
+        const winsize now{size.rows, size.columns, 0, 0};
+        if (terminal_ && output_) ::ioctl(output_.get(), TIOCSWINSZ, &now);
+    }
+
+    // To what a terminal's user would reach with a key; else to the command's own process group.
+    void send_signal(int signal) const {
+        if (ended_) return;
+        pid_t group = command_;
+        if (terminal_ && output_ && (::ioctl(output_.get(), TIOCGPGRP, &group) != 0 || group <= 1)) group = command_;
+        if (::kill(-group, signal) != 0) ::kill(command_, signal);
     }
 
     void reap() {
@@ -156,8 +268,18 @@ private:
         }
         int status = 0;
         pid_t pid = 0;
-        while ((pid = ::waitpid(-1, &status, WNOHANG)) > 0)
+        while ((pid = wait_for_any(&status, WNOHANG)) > 0)
             if (pid == command_) end(status);
+    }
+
+    // Adds up what whoever is reaped has used; of its own children what it has waited for.
+    pid_t wait_for_any(int* status, int flags) {
+        rusage used{};
+        const pid_t pid = ::wait4(-1, status, flags, &used);
+        if (pid <= 0) return pid;
+        exited_.cpu_us += microseconds(used.ru_utime) + microseconds(used.ru_stime);
+        exited_.peak_memory = std::max(exited_.peak_memory, static_cast<std::uint64_t>(used.ru_maxrss) * 1024);
+        return pid;
     }
 
     // The command has ended: what it left running ends now, so that Exited means that nothing is left.
@@ -166,8 +288,12 @@ private:
         exited_.code = WIFEXITED(status) ? WEXITSTATUS(status) : 0;
         exited_.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
         end_tree();
-        while (::waitpid(-1, nullptr, 0) > 0 || errno == EINTR) {
+        while (wait_for_any(nullptr, 0) > 0 || errno == EINTR) {
         }
+        exited_.wall_us = (nanoseconds(CLOCK_MONOTONIC) - began_) / 1000;
+        exited_.ended_ns = static_cast<std::int64_t>(nanoseconds(CLOCK_REALTIME));
+        if (const auto used = limits_.group_cpu_us(); used > 0) exited_.cpu_us = used;
+        if (const auto peak = limits_.group_peak_memory(); peak > 0) exited_.peak_memory = peak;
         if (!started_) take_start();
         exited_.failed_step = start_failure_.step;
         exited_.start_errno = start_failure_.code;
@@ -175,23 +301,32 @@ private:
     }
 
     void report_exit() {
-        exited_.position = log_.position();
+        exited_.place = log_.place();
+        log_.finish(exited_);
+        if (!pending_input_.empty()) answer_input(false);
         [[maybe_unused]] const auto sent = control_.send(exited_);
     }
 
     ipc::Channel control_;
     ipc::LogWriter log_;
     pid_t command_;
+    bool terminal_;
+    UniqueFd input_;
+    std::string pending_input_;
     UniqueFd output_;
     UniqueFd errors_;
     UniqueFd failure_;
     UniqueFd signals_;
+    UniqueFd terminal_end_;
     LimitWatch limits_;
     StartFailure start_failure_{};
     EndedBy ended_by_ = EndedBy::kNothing;
     std::uint64_t output_bytes_ = 0;
     std::uint64_t bytes_after_end_ = 0;
     bool started_ = false;
+    std::uint64_t began_ = nanoseconds(CLOCK_MONOTONIC);
+    bool held_ = true;
+    bool tell_start_ = false;
     std::uint64_t consumed_ = 0;
     std::uint64_t announced_ = 0;
     bool awaiting_consumed_ = false;
@@ -248,9 +383,9 @@ Result<> keep_open(std::span<UniqueFd* const> fds, int ruleset) {
 // All that the init holds from here on.
 Result<> hold_only(HeldFds& held) {
     GroupMeter& meter = held.meter;
-    UniqueFd* const all[] = {&held.control,   &held.output,       &held.errors,         &held.failure,
-                             &held.signals,   &meter.kill_switch, &meter.memory_events, &meter.memory_peak,
-                             &meter.cpu_stat, &held.proc};
+    UniqueFd* const all[] = {&held.control,        &held.input,        &held.output,    &held.errors,
+                             &held.terminal,       &held.failure,      &held.signals,   &meter.kill_switch,
+                             &meter.memory_events, &meter.memory_peak, &meter.cpu_stat, &held.proc};
     return keep_open(all, -1);
 }
 
@@ -277,12 +412,30 @@ void run_command_init(InitEnds ends, const CommandTerms& terms, int born_into, G
     // Opened here: the spawner's descriptor leads to the cell's mount, which the profile has not narrowed.
     UniqueFd segment(::open(terms.cell.segment.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
     if (!segment) give_up(errno_error("open '" + terms.cell.segment + "'"));
-    CommandLimits limits = terms.profile.limits;
+    CommandLimits limits = terms.limits;
     if (group) limits.processes = 0;  // pids.max holds them for the tree; RLIMIT_NPROC counts the cell's
     or_give_up(set_resource_limits(command_limits(limits)));
-    Pipe output = or_give_up(make_output_pipe());
-    Pipe errors = or_give_up(make_output_pipe());
+    CommandEnds given;
+    if (terms.rows != 0) {
+        auto terminal = or_give_up(make_terminal(terms.rows, terms.columns));
+        given.terminal = std::move(terminal.terminal);
+        held.terminal.reset(::fcntl(given.terminal.get(), F_DUPFD_CLOEXEC, 3));
+        held.input.reset(::fcntl(terminal.master.get(), F_DUPFD_CLOEXEC, 3));
+        held.output = std::move(terminal.master);
+        if (!held.input || !held.terminal) give_up(errno_error("fcntl"));
+    } else {
+        Pipe input = or_give_up(make_pipe()), output = or_give_up(make_output_pipe()),
+             errors = or_give_up(make_output_pipe());
+        if (::fcntl(input.write.get(), F_SETFL, O_NONBLOCK) != 0) give_up(errno_error("fcntl O_NONBLOCK"));
+        given.input = std::move(input.read);
+        given.output = std::move(output.write);
+        given.errors = std::move(errors.write);
+        held.input = std::move(input.write);
+        held.output = std::move(output.read);
+        held.errors = std::move(errors.read);
+    }
     Pipe failure = or_give_up(make_pipe());
+    held.failure = std::move(failure.read);
     const bool reads_proc = LimitWatch::reads_proc(limits, static_cast<bool>(group));
     if (reads_proc) held.proc.reset(::open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     sigset_t watched;  // blocked already, by the spawner
@@ -290,20 +443,21 @@ void run_command_init(InitEnds ends, const CommandTerms& terms, int born_into, G
     for (const int signal : {SIGCHLD, SIGTERM}) sigaddset(&watched, signal);
     held.signals.reset(::signalfd(-1, &watched, SFD_CLOEXEC | SFD_NONBLOCK));
     if (!held.signals || (reads_proc && !held.proc)) give_up(errno_error("descriptors"));
+    ::signal(SIGPIPE, SIG_IGN);  // a command that reads no input; it has the default again (command.cpp)
     auto command = or_give_up(ChildProcess::fork(0, group.get()));
-    if (!command)
-        run_command({std::move(start), std::move(segment), std::move(output.write), std::move(errors.write),
-                     std::move(failure.write)},
-                    ruleset, terms.cell.environment);
+    if (!command) {
+        given.start = std::move(start);
+        given.segment = std::move(segment);
+        given.failure = std::move(failure.write);
+        run_command(std::move(given), ruleset, terms.cell.environment);
+    }
     const pid_t pid = command->release();  // reaped with all others
-    held.output = std::move(output.read);
-    held.errors = std::move(errors.read);
-    held.failure = std::move(failure.read);
-    for (UniqueFd* closed : {&start, &segment, &group, &output.write, &errors.write, &failure.write}) closed->reset();
+    for (UniqueFd* closed : {&start, &segment, &group, &failure.write}) closed->reset();
+    given = CommandEnds{};
     or_give_up(hold_only(held));
     or_give_up(confine_init());
     LimitWatch watch(limits, std::move(held.meter), std::move(held.proc));
-    CommandInit(std::move(held), std::move(ends.log), pid, std::move(watch)).run();
+    CommandInit(std::move(held), terms.rows != 0, std::move(ends.log), pid, std::move(watch)).run();
     ::_exit(0);
 }
 

@@ -20,6 +20,8 @@ struct InitEnds {
 struct CommandTerms {
     const ipc::CellSettings& cell;
     const ipc::SlotProfile& profile;
+    CommandLimits limits;                 // of the profile and of what was asked for, the lower of each
+    std::uint16_t rows = 0, columns = 0;  // of its terminal; 0: it has pipes
 };
 
 // Never returns; its own end is the end of every process in the namespace, by the kernel's hand.

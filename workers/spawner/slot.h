@@ -21,6 +21,6 @@ struct Slot {
     UniqueFd log;
 };
 
-Result<Slot> make_slot(std::uint32_t id, const ipc::CellSettings& cell, const ipc::SlotProfile& profile);
+Result<Slot> make_slot(std::uint32_t id, const ipc::CellSettings& cell, const ipc::NewSlot& wanted);
 
 }  // namespace toren::spawner

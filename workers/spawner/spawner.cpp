@@ -16,6 +16,8 @@ namespace toren::spawner {
 namespace {
 
 constexpr int kMeasureEvery = 250;  // milliseconds
+constexpr std::size_t kMostSlots = 4096;
+constexpr std::size_t kMostServices = 16;
 
 }  // namespace
 
@@ -74,7 +76,9 @@ void Spawner::hold_memory() {
 bool Spawner::attach_broker() {
     ipc::Packet packet;
     if (supervisor_.receive(packet) != ipc::Received::kPacket || !packet.as<ipc::AttachBroker>()) return false;
-    slots_.clear();  // what the last broker held has ended with it, but for slots that it never used
+    // What the last broker held has ended with it, but for slots that it never used and those that were to be kept.
+    std::erase_if(slots_, [](const auto& slot) { return !slot.second.kept; });
+    services_.clear();
     if (!ipc::set_nonblocking(packet.descriptors[0].get())) return false;
     broker_ =
         ipc::Channel(std::move(packet.descriptors[0]), ipc::Role::kSpawner, ipc::Role::kBroker, ipc::Phase::kOpen);
@@ -89,38 +93,68 @@ void Spawner::obey_broker() {
         case ipc::Received::kClosed: return drop_broker("");
         case ipc::Received::kViolation: return drop_broker(broker_.violation());
     }
-    if (const auto slot = packet.as<ipc::NewSlot>()) return new_slot(slot->profile);
-    if (const auto start = packet.as<ipc::StartService>()) return start_service(start->service);
+    if (const auto slot = packet.as<ipc::NewSlot>()) return new_slot(*slot);
+    if (auto keep = packet.as<ipc::KeepSlot>()) return keep_slot(std::move(*keep), packet);
+    if (const auto next = packet.as<ipc::NextHeld>()) return tell_held(next->after);
+    if (const auto drop = packet.as<ipc::DropSlot>()) {
+        slots_.erase(drop->id);
+        return;
+    }
+    if (const auto start = packet.as<ipc::StartService>()) return start_service(*start);
+    if (const auto end = packet.as<ipc::EndService>()) {
+        services_.erase({end->service, end->instance});
+        return;
+    }
     if (packet.as<ipc::Retire>()) retired_ = true;
     else drop_broker("a malformed message");
 }
 
-void Spawner::new_slot(std::uint16_t profile) {
-    if (profile >= settings_.profiles.size()) return drop_broker("a slot under a profile that the cell does not have");
+void Spawner::new_slot(const ipc::NewSlot& wanted) {
+    if (wanted.profile >= settings_.profiles.size())
+        return drop_broker("a slot under a profile that the cell does not have");
     if (!keep_guard()) {
         retired_ = true;
         return;
     }
     const std::uint32_t id = next_slot_++;
-    auto slot = make_slot(id, settings_, settings_.profiles[profile]);
+    auto slot = make_slot(id, settings_, wanted);
     if (!slot) {
         log_error("no slot for a command: " + slot.error().text());
-        return answer(ipc::Slot{0, profile, slot.error().code}, {null_.get(), null_.get(), null_.get()});
+        const int code = slot.error().code != 0 ? slot.error().code : EINVAL;
+        return answer(ipc::Slot{0, wanted.request, code}, {null_.get(), null_.get(), null_.get()});
     }
-    answer(ipc::Slot{id, profile, 0}, {slot->start.get(), slot->control.get(), slot->log.get()});
-    slots_.emplace(id, Held{std::move(slot->group), std::move(slot->init), false});
+    answer(ipc::Slot{id, wanted.request, 0}, {slot->start.get(), slot->control.get(), slot->log.get()});
+    slots_.emplace(id, Held{std::move(slot->group), std::move(slot->init)});
 }
 
-void Spawner::start_service(ipc::Service service) {
-    ChildProcess& child = services_[static_cast<int>(service)];
-    child = ChildProcess();  // ends the one before: it hangs, or its broker has gone
+// A slot that has ended meanwhile is kept as well: its log tells how.
+void Spawner::keep_slot(ipc::KeepSlot keep, ipc::Packet& packet) {
+    if (keep.about.size() > ipc::kMostAbout) return drop_broker("it says too much of a slot");
+    if (slots_.size() > kMostSlots) return drop_broker("too many slots");
+    Held& held = slots_[keep.id];
+    held.kept = std::make_unique<Kept>(
+        Kept{std::move(keep.about), std::move(packet.descriptors[0]), std::move(packet.descriptors[1])});
+}
+
+void Spawner::tell_held(std::uint32_t after) {
+    for (auto slot = slots_.upper_bound(after); slot != slots_.end(); ++slot) {
+        const auto& kept = slot->second.kept;
+        if (kept) return answer(ipc::HeldSlot{slot->first, kept->about}, {kept->control.get(), kept->log.get()});
+    }
+    answer(ipc::HeldSlot{}, {null_.get(), null_.get()});
+}
+
+void Spawner::start_service(const ipc::StartService& request) {
+    const auto& [service, instance] = request;
+    services_.erase({service, instance});  // ends the one before
+    if (services_.size() >= kMostServices) return answer(ipc::ServiceStarted{service, instance, EAGAIN}, {null_.get()});
     auto started = spawn_service(service, settings_);
     if (!started) {
         log_error("a service could not start: " + started.error().text());
-        return answer(ipc::ServiceStarted{service, started.error().code}, {null_.get()});
+        return answer(ipc::ServiceStarted{service, instance, started.error().code}, {null_.get()});
     }
-    answer(ipc::ServiceStarted{service, 0}, {started->channel.get()});
-    child = std::move(started->process);
+    answer(ipc::ServiceStarted{service, instance, 0}, {started->channel.get()});
+    services_.emplace(std::pair(service, instance), std::move(started->process));
 }
 
 void Spawner::reap() {
@@ -130,12 +164,15 @@ void Spawner::reap() {
     for (auto slot = slots_.begin(); slot != slots_.end();) {
         const auto status = slot->second.init.try_wait();
         if (status && (status->code != 0 || status->signal != 0))
-            tell({slot->first, ipc::Service::kFiles, status->code, status->signal});
-        slot = status ? slots_.erase(slot) : std::next(slot);
+            tell({slot->first, ipc::Service::kFiles, 0, status->code, status->signal});
+        if (status) slot->second.group = Group();
+        slot = status && !slot->second.kept ? slots_.erase(slot) : std::next(slot);
     }
-    for (const auto service : {ipc::Service::kFiles, ipc::Service::kVcs})
-        if (const auto status = services_[static_cast<int>(service)].try_wait())
-            tell({0, service, status->code, status->signal});
+    for (auto service = services_.begin(); service != services_.end();) {
+        const auto status = service->second.try_wait();
+        if (status) tell({0, service->first.first, service->first.second, status->code, status->signal});
+        service = status ? services_.erase(service) : std::next(service);
+    }
 }
 
 void Spawner::tell(const ipc::ChildEnded& ended) {

@@ -3,8 +3,10 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
+#include <memory>
 #include <string>
-#include <unordered_map>
+#include <utility>
 
 #include "base/child_process.h"
 #include "base/unique_fd.h"
@@ -26,8 +28,10 @@ private:
     bool keep_guard();
     void hold_memory();
     void obey_broker();
-    void new_slot(std::uint16_t profile);
-    void start_service(ipc::Service service);
+    void new_slot(const ipc::NewSlot& wanted);
+    void keep_slot(ipc::KeepSlot keep, ipc::Packet& packet);
+    void tell_held(std::uint32_t after);
+    void start_service(const ipc::StartService& request);
     void reap();
     void tell(const ipc::ChildEnded& ended);
     // The broker broke a rule or went away: the cell waits for the next one.
@@ -35,10 +39,16 @@ private:
     template <typename T>
     void answer(const T& message, std::initializer_list<int> descriptors);
 
+    // What the next broker gets: the ends that a broker has of the slot, and what the last one said of it.
+    struct Kept {
+        std::string about;
+        UniqueFd control, log;
+    };
     struct Held {
         Group group;  // before its init, so that it ends after it
         ChildProcess init;
         bool told_to_end = false;
+        std::unique_ptr<Kept> kept = nullptr;  // where it outlives its broker
     };
 
     ipc::CellSettings settings_;
@@ -47,8 +57,8 @@ private:
     UniqueFd null_;
     ipc::Channel supervisor_;
     ipc::Channel broker_;
-    std::unordered_map<std::uint32_t, Held> slots_;
-    ChildProcess services_[2];
+    std::map<std::uint32_t, Held> slots_;
+    std::map<std::pair<ipc::Service, std::uint32_t>, ChildProcess> services_;  // by kind and the broker's number
     UniqueFd proc_;  // the cell's, where its memory has to be measured
     std::chrono::steady_clock::time_point next_measure_{};
     bool over_memory_ = false;  // at the last look

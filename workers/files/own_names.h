@@ -1,0 +1,22 @@
+// The names of our own making, beside what they are for. What a power cut leaves of them is harmless: never a client's
+// only copy, hidden by its dot, and removed from a folder when something is next uploaded to it a day later.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace toren::workers {
+
+inline constexpr std::string_view kWritePrefix = ".toren-write-";
+inline constexpr std::string_view kUploadPrefix = ".toren-upload-";
+
+// 16 hexadecimal digits.
+std::string random_id();
+bool is_id(std::string_view id);
+
+// A name that a write in the making has.
+std::string temporary_name();
+// Whether it is such a name, or that of an upload.
+bool is_own_name(std::string_view name);
+
+}  // namespace toren::workers
