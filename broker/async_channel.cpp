@@ -13,6 +13,12 @@ void AsyncChannel::close() {
     channel_.close();
 }
 
+Task<bool> AsyncChannel::writable() {
+    if (!watch_) co_return false;
+    const bool there = co_await watch_->writable();
+    co_return there;
+}
+
 Task<std::optional<ipc::Packet>> AsyncChannel::receive() {
     while (channel_) {
         ipc::Packet packet;

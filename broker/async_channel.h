@@ -3,6 +3,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "broker/loop.h"
@@ -10,12 +11,15 @@
 
 namespace toren::broker {
 
+enum class Sent { kYes, kFull, kNo };
+
 class AsyncChannel {
 public:
     AsyncChannel() = default;
     // The socket is made non-blocking.
     AsyncChannel(UniqueFd socket, ipc::Role peer);
 
+    int fd() const { return channel_.fd(); }
     bool open() const { return static_cast<bool>(channel_); }
     void close();
 
@@ -26,9 +30,18 @@ public:
 
     // At once; fails where the peer's buffer is full.
     template <typename T>
-    bool send(const T& message) {
-        return channel_ && channel_.send(message);
+    bool send(const T& message, std::span<const int> descriptors = {}) {
+        return channel_ && channel_.send(message, descriptors);
     }
+    template <typename T>
+    Sent try_send(const T& message) {
+        if (!channel_) return Sent::kNo;
+        const auto sent = channel_.send(message);
+        if (sent) return Sent::kYes;
+        return sent.error().code == EAGAIN ? Sent::kFull : Sent::kNo;
+    }
+    // Waits until there may be room; false once it is closed.
+    Task<bool> writable();
     // Waits for room. False once the peer has gone.
     template <typename T>
     Task<bool> send_when_possible(const T& message) {

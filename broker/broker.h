@@ -6,6 +6,7 @@
 #include "broker/ancillaries.h"
 #include "broker/auth.h"
 #include "broker/cell.h"
+#include "broker/processes.h"
 #include "broker/store.h"
 #include "broker/supervisor_link.h"
 #include "ipc/messages.h"
@@ -18,6 +19,7 @@ struct Broker {
     Auth auth;
     std::unique_ptr<SupervisorLink> supervisor;
     Cells cells;
+    Processes processes;
     Ancillaries ancillaries;
     std::size_t connections = 0;
 };

@@ -9,23 +9,23 @@ namespace toren::broker {
 using Clock = std::chrono::steady_clock;
 
 namespace {
-constexpr std::chrono::milliseconds kReasonTime{500};
 constexpr std::uint16_t kOwnProfile = 0;  // the segment's
 }  // namespace
 
 Cell::Cell(std::string segment, OpenedCell opened)
     : segment_(std::move(segment)),
-      spawner_(std::move(opened.spawner), ipc::Role::kSpawner),
+      spawner_(std::make_shared<AsyncChannel>(std::move(opened.spawner), ipc::Role::kSpawner)),
+      services_(std::make_shared<ServicePool>(spawner_)),
       profiles_(std::move(opened.profiles)),
       last_used_(Clock::now()) {
-    prepare_slot(kOwnProfile);
+    prepare_slot();
 }
 
 Task<Done> Cell::listen() {
     const auto self = shared_from_this();
-    while (auto packet = co_await spawner_.receive())
+    while (auto packet = co_await spawner_->receive())
         if (!take_packet(*packet)) break;
-    end(spawner_.violation().empty() ? "the cell has ended" : "the cell broke a rule: " + spawner_.violation());
+    end(spawner_->violation().empty() ? "the cell has ended" : "the cell broke a rule: " + spawner_->violation());
     co_return Done{};
 }
 
@@ -34,19 +34,21 @@ bool Cell::take_packet(ipc::Packet& packet) {
         take_new_slot(*slot, packet);
         return true;
     }
-    if (const auto started = packet.as<ipc::ServiceStarted>()) {
-        Worker& worker = workers_[static_cast<int>(started->service)];
-        if (worker.starting.empty()) return false;
-        const auto waiting = worker.starting.front();
-        worker.starting.erase(worker.starting.begin());
-        if (started->code == 0) waiting.set(packet.descriptors[0].release());
-        else waiting.set(Error{started->code, "start a worker"});
+    if (auto held = packet.as<ipc::HeldSlot>()) {
+        if (!next_held_) return false;
+        const auto waiting = *std::exchange(next_held_, std::nullopt);
+        auto& fds = packet.descriptors;
+        if (held->id == 0) return waiting.set(HeldCommand{}), true;
+        auto command = Command::from_slot(held->id, UniqueFd(), std::move(fds[0]), std::move(fds[1]));
+        if (!command) return waiting.set(std::move(command.error())), false;
+        waiting.set(HeldCommand{std::move(held->about), std::move(*command)});
         return true;
     }
+    if (const auto started = packet.as<ipc::ServiceStarted>()) return services_->take_started(*started, packet);
     if (const auto ended = packet.as<ipc::ChildEnded>()) {
         const std::string how = describe({ended->exit_code, ended->signal});
-        if (ended->slot == 0) service_ended(workers_[static_cast<int>(ended->service)], how);
-        else std::erase_if(ready_, [&](const auto& command) { return command->slot() == ended->slot; });
+        if (ended->slot == 0) services_->take_ended(*ended, how);
+        else std::erase_if(ready_, [&](const auto& command) { return command->slot == ended->slot; });
         return true;
     }
     return false;
@@ -54,22 +56,24 @@ bool Cell::take_packet(ipc::Packet& packet) {
 
 // --- commands
 
-void Cell::prepare_slot(std::uint16_t profile) {
-    if (spawner_.send(ipc::NewSlot{profile}) && profile == kOwnProfile) ++ordered_;
+void Cell::prepare_slot() {
+    ipc::NewSlot plain;
+    plain.request = ++requests_;
+    if (spawner_->send(plain)) ordered_.push_back(plain.request);
 }
 
 void Cell::take_new_slot(const ipc::Slot& slot, ipc::Packet& packet) {
-    if (slot.profile == kOwnProfile && ordered_ > 0) --ordered_;
     auto command = [&]() -> Result<std::shared_ptr<Command>> {
         if (slot.code != 0) return Error{slot.code, "make a namespace for the command"};
         auto& fds = packet.descriptors;
         return Command::from_slot(slot.id, std::move(fds[0]), std::move(fds[1]), std::move(fds[2]));
     }();
-    const auto waits = std::ranges::find(waiting_, slot.profile, &Waiting::profile);
-    if (waits != waiting_.end()) {
-        waits->slot.set(std::move(command));
-        waiting_.erase(waits);
-    } else if (command && slot.profile == kOwnProfile) {
+    if (auto waits = special_.extract(slot.request)) return waits.mapped().set(std::move(command));
+    std::erase(ordered_, slot.request);
+    if (!waiting_.empty()) {
+        waiting_.front().set(std::move(command));
+        waiting_.pop_front();
+    } else if (command) {
         ready_.push_back(std::move(*command));
     }
 }
@@ -80,156 +84,76 @@ std::optional<std::uint16_t> Cell::profile(std::string_view name) const {
     return static_cast<std::uint16_t>(found - profiles_.begin());
 }
 
-Task<Result<std::shared_ptr<Command>>> Cell::take_slot(std::uint16_t profile) {
+Task<Result<std::shared_ptr<Command>>> Cell::take_slot(ipc::NewSlot wanted) {
     last_used_ = Clock::now();
     if (!alive()) co_return error("the cell has ended");
-    const bool own = profile == kOwnProfile;
+    if (wanted.profile != kOwnProfile || !wanted.plain()) {
+        const NewCommand slot;
+        wanted.request = ++requests_;
+        special_.emplace(wanted.request, slot);
+        const bool sent = co_await spawner_->send_when_possible(wanted);
+        if (!sent) co_return error("the cell has ended");
+        co_return co_await slot;
+    }
     std::shared_ptr<Command> command;
-    if (own && !ready_.empty()) {
+    if (!ready_.empty()) {
         command = std::move(ready_.front());
         ready_.pop_front();
     } else {
-        Promise<Result<std::shared_ptr<Command>>> slot;
-        waiting_.push_back({profile, slot});
-        if (!own || ordered_ < waiting_for_own()) prepare_slot(profile);
+        const NewCommand slot;
+        waiting_.push_back(slot);
+        if (ordered_.size() < waiting_.size()) prepare_slot();
         auto taken = co_await slot;
         if (!taken) co_return std::move(taken.error());
         command = std::move(*taken);
     }
-    std::erase_if(taken_, [](const auto& old) { return old.expired(); });
-    taken_.push_back(command);
     // One slot is kept ready, so that the next command finds its namespaces made. After this one has been started.
-    if (own)
-        post([self = shared_from_this()] {
-            if (self->ready_.size() + self->ordered_ <= self->waiting_for_own()) self->prepare_slot(kOwnProfile);
-        });
+    post([self = shared_from_this()] {
+        if (self->ready_.size() + self->ordered_.size() <= self->waiting_.size()) self->prepare_slot();
+    });
     co_return command;
 }
 
-std::size_t Cell::waiting_for_own() const {
-    return static_cast<std::size_t>(std::ranges::count(waiting_, kOwnProfile, &Waiting::profile));
-}
-
 std::size_t Cell::running_commands() const {
-    return static_cast<std::size_t>(std::count_if(taken_.begin(), taken_.end(), [](const auto& command) {
-        const auto held = command.lock();
+    return static_cast<std::size_t>(std::ranges::count_if(processes_, [](const auto& process) {
+        const auto held = process.lock();
         return held && held->running();
     }));
 }
 
-// --- services
-
-void Cell::service_ended(Worker& worker, const std::string& how) {
-    worker.ended.set(how);
-    // Nobody waits for it: the next request starts another, and its client never hears of this one.
-    if (!worker.talking && worker.channel) worker.channel->close();
+bool Cell::keep(const Process& process) {
+    const ipc::KeepSlot keep{process.slot(), process.about().to_json()};
+    return keep.about.size() <= ipc::kMostAbout && spawner_->send(keep, process.held_descriptors());
 }
 
-Task<Result<std::shared_ptr<AsyncChannel>>> Cell::worker_channel(ipc::Service service) {
-    Worker& worker = workers_[static_cast<int>(service)];
-    if (worker.channel && worker.channel->open()) co_return worker.channel;
-    Promise<Result<int>> started;
-    worker.starting.push_back(started);
-    if (!spawner_.send(ipc::StartService{service})) {
-        worker.starting.pop_back();
-        co_return error("the cell has ended");
-    }
-    auto fd = co_await started;
-    if (!fd) co_return std::move(fd.error());
-    worker.channel = std::make_shared<AsyncChannel>(UniqueFd(*fd), ipc::Role::kService);
-    worker.ended = {};
-    co_return worker.channel;
-}
+void Cell::drop(std::uint32_t slot) { spawner_->send(ipc::DropSlot{slot}); }
 
-Task<ServiceAnswer> Cell::ask(ServiceRequest request) {
-    const auto self = shared_from_this();
-    last_used_ = Clock::now();
-    Worker& worker = workers_[static_cast<int>(request.service)];
-    ++asking_;
-    const auto turn = co_await worker.turns.take();
-    auto channel = co_await worker_channel(request.service);
-    // A worker may have ended since its last answer (the vcs worker does when its heap has grown): one that cannot even
-    // take the request is replaced at once. One that dies over a request is reported.
-    if (channel && !request.send(**channel)) {
-        (*channel)->close();
-        channel = co_await worker_channel(request.service);
-        if (channel && !request.send(**channel)) (*channel)->close();
-    }
-    ServiceAnswer answer;
-    if (channel) {
-        worker.talking = true;
-        answer = co_await converse(*channel, request);
-        worker.talking = false;
-        if (answer.trouble == ServiceAnswer::Trouble::kWorkerDied) {
-            // The spawner tells how a moment after the channel has ended.
-            const Timer limit(kReasonTime, [ended = worker.ended] { ended.set("ended"); });
-            const std::string how = co_await worker.ended;
-            answer.error = "the worker for this segment " + how + "; try again";
-        }
-    } else {
-        answer.trouble = ServiceAnswer::Trouble::kNoWorker;
-        answer.error = channel.error().text();
-    }
-    --asking_;
-    last_used_ = Clock::now();
-    co_return answer;
-}
-
-Task<ServiceAnswer> Cell::converse(std::shared_ptr<AsyncChannel> channel, const ServiceRequest& request) {
-    ServiceAnswer answer;
-    bool timed_out = false;
-    // A worker that takes too long is ended with its channel's end; the next request starts another.
-    const Timer limit(request.time, [&] {
-        timed_out = true;
-        channel->close();
-    });
-    bool going = channel->open();
-    if (request.has_content) {
-        std::string_view rest = request.content;
-        while (going && !rest.empty()) {
-            const auto part = rest.substr(0, ipc::kChunkBytes);
-            rest.remove_prefix(part.size());
-            const ipc::Chunk chunk{std::string(part)};
-            going = co_await channel->send_when_possible(chunk);
-        }
-        const ipc::Chunk end;
-        if (going) going = co_await channel->send_when_possible(end);
-    }
-    while (going) {
-        auto packet = co_await channel->receive();
-        if (!packet) break;
-        if (auto chunk = packet->as<ipc::Chunk>()) {
-            answer.bytes += chunk->bytes;
-            if (answer.bytes.size() > request.max_answer) break;
-        } else if (auto done = packet->as<ipc::Done>()) {
-            answer.failure = done->failure;
-            answer.error = std::move(done->error);
-            co_return answer;
-        } else {
-            break;
-        }
-    }
-    channel->close();
-    answer.trouble = timed_out ? ServiceAnswer::Trouble::kTime : ServiceAnswer::Trouble::kWorkerDied;
-    if (timed_out)
-        answer.error = "no answer within " + std::to_string(request.time.count()) + " s (limits.service_seconds)";
-    co_return answer;
+Task<Result<Cell::HeldCommand>> Cell::next_held(std::uint32_t after) {
+    const Promise<Result<HeldCommand>> answer;
+    next_held_ = answer;
+    const ipc::NextHeld request{after};
+    const bool sent = co_await spawner_->send_when_possible(request);
+    if (!sent) co_return error("the cell has ended");
+    co_return co_await answer;
 }
 
 // --- the cell's own end
 
-bool Cell::idle_since(Clock::time_point when) const {
-    return asking_ == 0 && last_used_ < when && running_commands() == 0;
+// What has ended and is kept keeps its cell too: its output lies there.
+bool Cell::idle_since(Clock::time_point when) {
+    std::erase_if(processes_, [](const auto& process) { return process.expired(); });
+    return !services_->busy() && last_used_ < when && processes_.empty();
 }
 
-void Cell::retire() { spawner_.send(ipc::Retire{}); }
+void Cell::retire() { spawner_->send(ipc::Retire{}); }
 
 void Cell::end(const std::string& why) {
-    spawner_.close();
+    spawner_->close();
     ready_.clear();
-    for (const auto& waiting : std::exchange(waiting_, {})) waiting.slot.set(error(why));
-    for (Worker& worker : workers_)
-        for (const auto& waiting : std::exchange(worker.starting, {})) waiting.set(error(why));
+    for (const auto& waiting : std::exchange(waiting_, {})) waiting.set(error(why));
+    for (const auto& [request, waiting] : std::exchange(special_, {})) waiting.set(error(why));
+    if (next_held_) next_held_->set(error(why));
+    services_->end(why);
 }
 
 // --- all of them
@@ -248,8 +172,14 @@ Task<Result<std::shared_ptr<Cell>>> Cells::open(std::string segment) {
     auto cell = std::make_shared<Cell>(segment, std::move(*opened));
     cells_.emplace(segment, cell);
     spawn(cell->listen());
+    if (on_opened_) co_await on_opened_(cell);
     if (!sweep_) retire_idle();
     co_return cell;
+}
+
+std::shared_ptr<Cell> Cells::find(const std::string& segment) const {
+    const auto found = cells_.find(segment);
+    return found != cells_.end() && found->second->alive() ? found->second : nullptr;
 }
 
 void Cells::retire_idle() {

@@ -7,6 +7,8 @@
 #include <cstddef>
 #include <utility>
 
+#include "broker/task.h"
+
 namespace toren::broker {
 
 boost::asio::io_context& loop_context();
@@ -33,6 +35,15 @@ public:
 private:
     Start start_;
     IoResult result_;
+};
+
+// co_await NextTurn(): everything else that is ready comes first.
+struct NextTurn {
+    bool await_ready() const noexcept { return false; }
+    void await_suspend(std::coroutine_handle<> waiter) const {
+        post([waiter] { waiter.resume(); });
+    }
+    void await_resume() const noexcept {}
 };
 
 }  // namespace toren::broker

@@ -42,14 +42,18 @@ Result<int> run(int listeners, bool landlock) {
     auto& [link, settings] = greeted;
     TRY_ASSIGN(auto auth, broker::Auth::begin(*store, settings));
     const std::chrono::seconds idle(settings.cell_idle_seconds);
+    const broker::Processes::Limits limits{settings.commands_per_segment, settings.processes_kept,
+                                           settings.process_keep_seconds};
     broker::SupervisorLink& supervisor = *link;
     broker::Broker broker{.settings = std::move(settings),
                           .store = std::move(store),
                           .auth = std::move(auth),
                           .supervisor = std::move(link),
                           .cells = {supervisor, idle},
+                          .processes = {broker.cells, limits},
                           .ancillaries = {}};
     broker.supervisor->start();
+    broker.processes.take_over(broker.settings.live_cells);
     for (int i = 0; i < listeners; ++i) broker::accept_on(broker, UniqueFd(ipc::kBrokerFirstListenerFd + i));
     broker::run_loop();
     return 0;

@@ -2,16 +2,13 @@
 
 #include <nlohmann/json.hpp>
 
+#include "broker/ask_worker.h"
 #include "broker/json_text.h"
-#include "ipc/codec.h"
 
 namespace toren::broker {
 namespace {
 
 using nlohmann::json;
-
-// Chunks carry at most this beside their content: room for one record or header more than was asked for.
-constexpr std::uint64_t kSlack = 2 * ipc::kChunkBytes;
 
 Location location_of(const Segment& segment, std::string relative) {
     return {segment.name, segment.path, std::move(relative)};
@@ -24,37 +21,16 @@ std::optional<Location> locate_in(const SegmentSet& set, const std::string& path
 }
 
 Task<Outcome<std::string>> ask(Broker& broker, Location location, ServiceRequest request) {
-    auto cell = co_await broker.cells.open(location.segment);
-    if (!cell) co_return Problem{503, "no_cell", cell.error().text()};
-    request.time = std::chrono::seconds(broker.settings.service_seconds);
-    ServiceAnswer answer = co_await (*cell)->ask(std::move(request));
-    if (answer.trouble != ServiceAnswer::Trouble::kNone || answer.failure != ipc::Failure::kNone)
-        co_return problem_of(answer);
-    co_return std::move(answer.bytes);
+    auto answer = co_await ask_worker(broker, std::move(location), std::move(request));
+    if (auto* problem = std::get_if<Problem>(&answer)) co_return std::move(*problem);
+    co_return std::move(std::get<ServiceAnswer>(answer).bytes);
 }
 
-template <typename T>
-ServiceRequest service_request(ipc::Service service, T message, std::uint64_t max_answer) {
-    ServiceRequest request;
-    request.service = service;
-    request.send = [message = std::move(message)](AsyncChannel& channel) { return channel.send(message); };
-    request.max_answer = max_answer + kSlack;
-    return request;
+// Before 1970 downwards, as stat does.
+std::int64_t whole_seconds(std::int64_t ns) {
+    constexpr std::int64_t kSecond = 1'000'000'000;
+    return ns / kSecond - (ns % kSecond < 0 ? 1 : 0);
 }
-
-// Reads each record of an answer; false where the bytes are not whole records.
-template <typename Record, typename Take>
-bool each_record(const std::string& bytes, Take take) {
-    ipc::Reader reader(bytes);
-    while (!reader.at_end()) {
-        Record record;
-        if (!reader.read(record)) return false;
-        take(record);
-    }
-    return true;
-}
-
-Problem malformed_answer() { return {502, "worker_died", "the worker for this segment sent a malformed answer"}; }
 
 // Bytes as text that JSON can carry; what is no UTF-8 is marked.
 std::string printable(const std::string& bytes) {
@@ -66,13 +42,33 @@ std::string printable(const std::string& bytes) {
 
 }  // namespace
 
+Problem creation_refused(const ipc::SegmentCreated& created) {
+    if (created.code == EEXIST) return problem("exists", created.error);
+    if (created.code == ENOENT) return problem("unknown_root", created.error);
+    return problem("invalid_name", created.error);
+}
+
+Task<Outcome<ServiceAnswer>> ask_worker(Broker& broker, Location location, ServiceRequest request) {
+    auto cell = broker.cells.find(location.segment);
+    if (!cell) {
+        auto opened = co_await broker.cells.open(location.segment);
+        if (!opened) co_return problem("no_cell", opened.error().text());
+        cell = std::move(*opened);
+    }
+    request.time = std::chrono::seconds(broker.settings.service_seconds);
+    ServiceAnswer answer = co_await cell->services().ask(std::move(request));
+    if (answer.trouble != ServiceAnswer::Trouble::kNone || answer.failure != ipc::Failure::kNone)
+        co_return problem_of(answer);
+    co_return answer;
+}
+
 Task<Outcome<Location>> find_segment(Broker& broker, std::string name) {
     for (const bool again : {false, true}) {
         if (again) co_await broker.supervisor->refresh();
         if (const Segment* found = find_segment_by_name(broker.supervisor->segments(), name))
             co_return location_of(*found, ".");
     }
-    co_return Problem{400, "unknown_segment", "no segment is named '" + name + "'"};
+    co_return problem("unknown_segment", "no segment is named '" + name + "'");
 }
 
 Task<Outcome<Location>> find_location(Broker& broker, std::string path, std::optional<std::string> segment) {
@@ -87,14 +83,13 @@ Task<Outcome<Location>> find_location(Broker& broker, std::string path, std::opt
             if (segment && (named == nullptr || named->name != found->segment)) break;
             co_return std::move(*found);
         }
-        co_return Problem{
-            400, "path_outside_segment",
-            "'" + path + "' lies outside " + (segment ? "the segment '" + *segment + "'" : "every segment")};
+        co_return problem("path_outside_segment", "'" + path + "' lies outside " +
+                                                      (segment ? "the segment '" + *segment + "'" : "every segment"));
     }
     if (!segment) {
         if (broker.supervisor->segments().segments.empty()) co_await broker.supervisor->refresh();
         const auto& all = broker.supervisor->segments().segments;
-        if (all.size() != 1) co_return Problem{400, "unknown_segment", "a relative path needs a segment"};
+        if (all.size() != 1) co_return problem("unknown_segment", "a relative path needs a segment");
         segment = all.front().name;
     }
     auto home = co_await find_segment(broker, *segment);
@@ -105,15 +100,15 @@ Task<Outcome<Location>> find_location(Broker& broker, std::string path, std::opt
 Task<Outcome<std::string>> read_file(Broker& broker, Location location) {
     const std::uint64_t limit = broker.settings.read_bytes;
     const std::string relative = location.relative;
-    auto request = service_request(ipc::Service::kFiles, ipc::ReadFile{relative, limit}, limit);
+    auto request = service_request(ipc::Service::kFiles, ipc::ReadFile{.path = relative, .max_bytes = limit}, limit);
     auto content = co_await ask(broker, std::move(location), std::move(request));
     if (const auto* text = std::get_if<std::string>(&content); text != nullptr && !is_utf8(*text))
-        co_return Problem{400, "not_utf8", "'" + relative + "' is not UTF-8 text"};
+        co_return problem("not_utf8", "'" + relative + "' is not UTF-8 text");
     co_return content;
 }
 
 Task<Outcome<Done>> write_file(Broker& broker, Location location, std::string content) {
-    auto request = service_request(ipc::Service::kFiles, ipc::WriteFile{location.relative, true}, 0);
+    auto request = service_request(ipc::Service::kFiles, ipc::WriteFile{.path = location.relative, .condition = {}}, 0);
     request.content = std::move(content);
     request.has_content = true;
     auto answer = co_await ask(broker, std::move(location), std::move(request));
@@ -123,22 +118,31 @@ Task<Outcome<Done>> write_file(Broker& broker, Location location, std::string co
 
 Task<Outcome<std::string>> list_folder(Broker& broker, Location location, std::string shown_path) {
     const std::uint64_t limit = broker.settings.list_entries;
-    // A name has at most 255 bytes, the rest of its record 21.
-    auto request = service_request(ipc::Service::kFiles, ipc::ListFolder{location.relative, limit}, limit * 276);
-    auto answer = co_await ask(broker, std::move(location), std::move(request));
+    auto request = service_request(
+        ipc::Service::kFiles, ipc::ListFolder{.path = location.relative, .glob = {}, .after = {}, .max_entries = limit},
+        limit * kListEntryBytes);
+    const std::string relative = location.relative;
+    auto answer = co_await ask_worker(broker, std::move(location), std::move(request));
     if (auto* problem = std::get_if<Problem>(&answer)) co_return std::move(*problem);
+    const auto end = record_of<ipc::ListEnd>(std::get<ServiceAnswer>(answer).result);
+    if (!end) co_return malformed_answer();
+    if (end->more)
+        co_return problem("file_too_large", "'" + relative + "' has more than " + std::to_string(limit) +
+                                                " entries (limits.list_entries)");
     std::string body = "{\"path\":";
     append_json_string(body, shown_path);
     body += ",\"entries\":[";
     const std::string prefix = shown_path.ends_with('/') ? shown_path : shown_path + "/";
     bool first = true;
-    const bool whole = each_record<ipc::FolderEntry>(std::get<std::string>(answer), [&](const ipc::FolderEntry& entry) {
-        body += first ? "{\"path\":" : ",{\"path\":";
-        first = false;
-        append_json_string(body, prefix + entry.name);
-        body += entry.is_dir ? ",\"is_dir\":true" : ",\"is_dir\":false";
-        body += ",\"size\":" + std::to_string(entry.size) + ",\"modified\":" + std::to_string(entry.modified) + "}";
-    });
+    const bool whole =
+        each_record<ipc::ListEntry>(std::get<ServiceAnswer>(answer).bytes, [&](const ipc::ListEntry& entry) {
+            body += first ? "{\"path\":" : ",{\"path\":";
+            first = false;
+            append_json_string(body, prefix + entry.path);
+            body += entry.facts.kind == ipc::FileKind::kFolder ? ",\"is_dir\":true" : ",\"is_dir\":false";
+            body += ",\"size\":" + std::to_string(entry.facts.size) +
+                    ",\"modified\":" + std::to_string(whole_seconds(entry.facts.modified_ns)) + "}";
+        });
     if (!whole) co_return malformed_answer();
     co_return body + "]}";
 }

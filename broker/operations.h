@@ -4,16 +4,12 @@
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
-#include <variant>
 
 #include "broker/broker.h"
 #include "broker/problem.h"
 #include "broker/task.h"
 
 namespace toren::broker {
-
-template <typename T>
-using Outcome = std::variant<T, Problem>;
 
 // A place in a segment. `relative` is text that only the worker's kernel interprets.
 struct Location {
@@ -27,6 +23,9 @@ Task<Outcome<Location>> find_segment(Broker& broker, std::string name);
 // A path in `segment`, absolute or relative to it; without a segment an absolute path in any, or a relative one in the
 // only one that there is.
 Task<Outcome<Location>> find_location(Broker& broker, std::string path, std::optional<std::string> segment);
+
+// Why a segment could not be made.
+Problem creation_refused(const ipc::SegmentCreated& created);
 
 Task<Outcome<std::string>> read_file(Broker& broker, Location location);  // UTF-8 text
 Task<Outcome<Done>> write_file(Broker& broker, Location location, std::string content);

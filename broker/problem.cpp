@@ -12,22 +12,32 @@ struct Title {
 
 constexpr Title kTitles[] = {
     {200, "OK"},
+    {201, "Created"},
+    {204, "No Content"},
+    {206, "Partial Content"},
+    {304, "Not Modified"},
     {400, "Bad Request"},
     {401, "Unauthorized"},
     {403, "Forbidden"},
     {404, "Not Found"},
     {405, "Method Not Allowed"},
     {408, "Request Timeout"},
+    {409, "Conflict"},
+    {412, "Precondition Failed"},
     {413, "Content Too Large"},
+    {414, "URI Too Long"},
     {415, "Unsupported Media Type"},
+    {416, "Range Not Satisfiable"},
     {422, "Unprocessable Content"},
     {429, "Too Many Requests"},
     {431, "Request Header Fields Too Large"},
+    {499, "Cancelled"},
     {500, "Internal Server Error"},
     {501, "Not Implemented"},
     {502, "Bad Gateway"},
     {503, "Service Unavailable"},
     {504, "Gateway Timeout"},
+    {507, "Insufficient Storage"},
 };
 
 struct FailureRow {
@@ -35,7 +45,6 @@ struct FailureRow {
     const char* code;
 };
 
-// The original daemon answers each of these with 400, and its clients look at that.
 constexpr FailureRow kFailures[] = {
     {ipc::Failure::kNotFound, "file_not_found"},
     {ipc::Failure::kLeavesSegment, "path_outside_segment"},
@@ -50,6 +59,69 @@ constexpr FailureRow kFailures[] = {
     {ipc::Failure::kNotRepository, "not_a_repository"},
     {ipc::Failure::kBroken, "broken_repository"},
     {ipc::Failure::kUnsupported, "unsupported_repository"},
+    {ipc::Failure::kChanged, "changed"},
+    {ipc::Failure::kNoMatch, "no_match"},
+    {ipc::Failure::kAmbiguous, "ambiguous_match"},
+    {ipc::Failure::kMalformed, "malformed_diff"},
+    {ipc::Failure::kNotEmpty, "not_empty"},
+    {ipc::Failure::kWrongOffset, "wrong_offset"},
+    {ipc::Failure::kNoUpload, "unknown_upload"},
+};
+
+struct CodeRow {
+    const char* code;
+    int status;
+    bool was_400;  // the original daemon answers with 400, and its clients look at that
+};
+
+constexpr CodeRow kCodes[] = {
+    {"unauthorized", 401, false},
+    {"forbidden", 403, false},
+    {"path_outside_segment", 403, true},
+    {"permission_denied", 403, true},
+    {"file_not_found", 404, true},
+    {"unknown_segment", 404, true},
+    {"unknown_root", 404, true},
+    {"not_found", 404, false},
+    {"unknown_process", 404, false},
+    {"unknown_upload", 404, false},
+    {"exists", 409, true},
+    {"not_empty", 409, false},
+    {"is_folder", 409, true},
+    {"not_folder", 409, true},
+    {"not_regular_file", 409, true},
+    {"not_a_repository", 409, true},
+    {"broken_repository", 409, true},
+    {"unsupported_repository", 409, true},
+    {"running", 409, false},
+    {"ended", 409, false},
+    {"input_closed", 409, false},
+    {"wrong_offset", 409, false},
+    {"no_match", 409, false},
+    {"ambiguous_match", 409, false},
+    {"changed", 412, false},
+    {"file_too_large", 413, true},
+    {"name_too_long", 414, true},
+    {"range_not_satisfiable", 416, false},
+    {"invalid_field", 422, false},
+    {"unknown_field", 422, false},
+    {"not_utf8", 422, true},
+    {"invalid_name", 422, true},
+    {"invalid_cursor", 422, false},
+    {"invalid_pattern", 422, false},
+    {"malformed_diff", 422, false},
+    {"cannot_start", 422, false},
+    {"too_many_requests", 429, false},
+    {"too_many_processes", 429, false},
+    {"cancelled", 499, false},
+    {"internal", 500, false},
+    {"not_installed", 501, false},
+    {"worker_died", 502, false},
+    {"no_cell", 503, false},
+    {"no_worker", 503, false},
+    {"no_slot", 503, false},
+    {"timeout", 504, false},
+    {"no_space", 507, true},
 };
 
 }  // namespace
@@ -67,13 +139,33 @@ std::string problem_json(const Problem& problem) {
     append_json_string(text, problem.detail);
     text += ",\"code\":";
     append_json_string(text, problem.code);
+    if (problem.further.is_object())
+        for (const auto& [name, value] : problem.further.items()) {
+            text += ',';
+            append_json_string(text, name);
+            text += ':' + value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+        }
     return text + "}";
+}
+
+nlohmann::json problem_object(const Problem& problem) { return nlohmann::json::parse(problem_json(problem)); }
+
+Problem problem(std::string code, std::string detail) {
+    for (const CodeRow& row : kCodes)
+        if (code == row.code) return {row.status, std::move(code), std::move(detail)};
+    return {500, std::move(code), std::move(detail)};
+}
+
+int v1_status(const Problem& problem) {
+    for (const CodeRow& row : kCodes)
+        if (problem.code == row.code && row.was_400) return 400;
+    return problem.status;
 }
 
 Problem problem_of(ipc::Failure failure, const std::string& error) {
     for (const FailureRow& row : kFailures)
-        if (row.failure == failure) return {400, row.code, error};
-    return {500, "internal", error};
+        if (row.failure == failure) return problem(row.code, error);
+    return problem("internal", error);
 }
 
 Problem problem_of(const ServiceAnswer& answer) {

@@ -20,11 +20,16 @@ Response refused(const Outcome<T>& outcome) {
     return problem_response(std::get<Problem>(outcome));
 }
 
-Task<Response> health(Broker& broker, const json&) {
-    json body = {{"status", "ok"}, {"version", TOREN_VERSION}};
-    if (!broker.settings.degraded.empty()) body["degraded"] = broker.settings.degraded;
-    co_return json_response(body);
+const Response& health_now(Broker& broker) {
+    static const Response response = [&] {
+        json body = {{"status", "ok"}, {"version", TOREN_VERSION}};
+        if (!broker.settings.degraded.empty()) body["degraded"] = broker.settings.degraded;
+        return json_response(body);
+    }();
+    return response;
 }
+
+Task<Response> health(Broker& broker, const json&) { co_return health_now(broker); }
 
 Task<Response> pair(Broker& broker, const json& body) {
     Fields fields(body);
@@ -125,9 +130,7 @@ Task<Response> segments_create(Broker& broker, const json& body) {
     if (name.size() > 255 || root.size() > 4000)
         co_return problem_response({422, "invalid_field", "name or root: too long"});
     const auto created = co_await broker.supervisor->create_segment(name, root);
-    if (created.code == EEXIST) co_return problem_response({400, "exists", created.error});
-    if (created.code == ENOENT) co_return problem_response({400, "unknown_root", created.error});
-    if (created.code != 0) co_return problem_response({400, "invalid_name", created.error});
+    if (created.code != 0) co_return problem_response(creation_refused(created));
     co_await broker.supervisor->refresh();
     const auto& segment = created.segment;
     co_return json_response(
@@ -153,7 +156,7 @@ Task<Response> ancillaries_list(Broker& broker, const json&) {
 
 // clang-format off
 constexpr Route kRoutes[] = {
-    {"GET",  "/health",               Access::kOpen,    false, health},
+    {"GET",  "/health",               Access::kOpen,    false, health, health_now},
     {"POST", "/pair",                 Access::kOpen,    true,  pair},
     {"POST", "/api/fs/read",          Access::kSession, true,  fs_read},
     {"POST", "/api/fs/write",         Access::kSession, true,  fs_write},
@@ -166,28 +169,32 @@ constexpr Route kRoutes[] = {
 };
 // clang-format on
 
-// "application/json", with or without parameters, in any case.
+}  // namespace
+
+std::span<const Route> routes() { return kRoutes; }
+
 bool is_json(std::string_view content_type) {
     content_type = content_type.substr(0, content_type.find(';'));
     while (content_type.ends_with(' ')) content_type.remove_suffix(1);
     return same_without_case(content_type, "application/json");
 }
 
-}  // namespace
-
-std::span<const Route> routes() { return kRoutes; }
-
 RouteMatch find_route(std::string_view method, std::string_view path) {
     RouteMatch match;
     for (const Route& route : kRoutes) {
         if (path != route.path) continue;
-        if (method == route.method) match.route = &route;
+        if (method == route.method) {
+            match.route = &route;
+            break;
+        }
         match.allow += (match.allow.empty() ? "" : ", ") + std::string(route.method);
     }
     return match;
 }
 
-Response problem_response(const Problem& problem) {
+Response problem_response(const Problem& refusal) {
+    Problem problem = refusal;
+    problem.status = v1_status(refusal);
     return {problem.status, "application/problem+json", problem_json(problem)};
 }
 

@@ -26,6 +26,7 @@ struct Route {
     Access access;
     bool takes_json;
     Task<Response> (*serve)(Broker& broker, const nlohmann::json& body);
+    const Response& (*constant)(Broker& broker) = nullptr;  // what needs no waiting and never changes
 };
 
 std::span<const Route> routes();
@@ -35,6 +36,9 @@ struct RouteMatch {
     std::string allow;  // where the path exists with other methods only: these
 };
 RouteMatch find_route(std::string_view method, std::string_view path);
+
+// "application/json", with or without parameters, in any case.
+bool is_json(std::string_view content_type);
 
 // The body as a JSON object, or the refusal.
 Task<Response> serve_route(Broker& broker, const Route& route, std::string content_type, std::string body);

@@ -15,7 +15,6 @@ using nlohmann::json;
 namespace {
 
 constexpr std::size_t kLongestRequestId = 256;
-constexpr int kSlotTries = 3;
 
 // The environment of a request as "NAME=value"; nothing where it is no object of strings.
 std::optional<std::vector<std::string>> environment_of(const json& request) {
@@ -46,24 +45,23 @@ std::string start_error(const ipc::Exited& exited, const std::string& name) {
 // Builds CommandOutput messages for one command: what is the same in all of them is made once.
 class OutputWriter {
 public:
-    OutputWriter(const std::string& request_id, const std::function<void(std::string)>& send) : send_(send) {
+    using Send = void (V1Session::*)(std::string_view);
+    OutputWriter(const std::string& request_id, V1Session& session, Send send) : session_(session), send_(send) {
         prefix_ = "{\"type\":\"CommandOutput\",";
         if (!request_id.empty()) prefix_ += "\"requestId\":" + request_id + ",";
         prefix_ += "\"output\":{\"type\":\"";
     }
     void line(ipc::Stream stream, std::string_view text) {
-        std::string message;
-        message.reserve(prefix_.size() + text.size() + 32);
-        message += prefix_;
-        message += stream == ipc::Stream::kStdout ? "Stdout\",\"line\":" : "Stderr\",\"line\":";
-        append_json_string(message, text);
-        message += "}}";
-        send_(std::move(message));
+        message_ = prefix_;  // keeps its memory from line to line
+        message_ += stream == ipc::Stream::kStdout ? "Stdout\",\"line\":" : "Stderr\",\"line\":";
+        append_json_string(message_, text);
+        message_ += "}}";
+        say(message_);
     }
     void error(std::string_view text) {
         std::string message = prefix_ + "Error\",\"message\":";
         append_json_string(message, text);
-        send_(message + "}}");
+        say(message + "}}");
     }
     // Code -1 is what the original gives for a process that a signal ended; what it was is in further fields.
     // `ended_by` is the broker's own reason; a limit that the cell held is in `exited`.
@@ -76,12 +74,16 @@ public:
         // What the end alone tells of refusals: the filter ends a process only for calls of a foreign architecture.
         if (exited.signal == SIGSYS) message += ",\"refused\":\"seccomp\"";
         if (limit != nullptr) message += std::string(",\"limit\":\"") + limit + "\"";
-        send_(message + "}}");
+        say(message + "}}");
     }
 
 private:
-    const std::function<void(std::string)>& send_;
+    void say(std::string_view text) { (session_.*send_)(text); }
+
+    V1Session& session_;
+    Send send_;
     std::string prefix_;
+    std::string message_;
 };
 
 }  // namespace
@@ -147,7 +149,7 @@ Task<Done> V1Session::serve(const Request& row, std::string request_id, std::sha
         if (row.in_order && request_id.empty()) turn.emplace(co_await in_order_.take());
         // Answers that can be large are made one at a time, and only when the client has taken the last one.
         if (row.large_answer) answer.emplace(co_await answers_.take());
-        if (row.large_answer) co_await wire_.room();
+        if (row.large_answer) co_await room();
         if (!left_) co_await (this->*row.serve)(std::move(request_id), std::move(body));
     }
     --count;
@@ -157,7 +159,7 @@ Task<Done> V1Session::serve(const Request& row, std::string request_id, std::sha
 void V1Session::leave() {
     left_ = true;
     for (Running& running : running_)
-        if (running.command) running.command->abandon();
+        if (running.process) running.process->abandon();
     forget_identity();
 }
 
@@ -203,7 +205,9 @@ Task<Done> V1Session::authenticate(std::string request_id, std::shared_ptr<json>
                                                      .working_dir = place->segment_path,
                                                      .session_id = identity->session_id,
                                                      .connection = this,
-                                                     .disconnect = wire_.disconnect});
+                                                     .disconnect = [socket = socket_] {
+                                                         if (const auto open = socket.lock()) open->close();
+                                                     }});
         if (holder)
             co_return fail("Segment/Workspace " + place->segment + " is already in use by ancillary " + *holder),
                 Done{};
@@ -251,17 +255,22 @@ Task<Done> V1Session::start_and_follow(std::list<Running>::iterator running, std
                                        std::optional<std::uint64_t> seconds) {
     auto place = co_await locate_command(cwd);
     if (auto* problem = std::get_if<Problem>(&place)) co_return reject_command(running->request_id, *problem), Done{};
-    auto started = co_await start_command(std::get<Location>(std::move(place)), profile, start);
+    StartSpec spec;
+    spec.segment = std::get<Location>(place).segment;
+    start->cwd = std::get<Location>(place).relative;
+    spec.start = start;
+    spec.profile = std::move(profile);
+    auto started = co_await broker_.processes.start(std::move(spec));
     if (auto* problem = std::get_if<Problem>(&started)) co_return reject_command(running->request_id, *problem), Done{};
-    running->command = std::get<std::shared_ptr<Command>>(started);
-    if (left_) co_return running->command->abandon(), Done{};
-    if (running->limit != nullptr) running->command->end();  // cancelled before it had started
-    std::optional<Timer> timer;                              // the profile's own limit is held in the cell
+    running->process = std::get<std::shared_ptr<Process>>(started);
+    if (left_) co_return running->process->abandon(), Done{};
+    if (running->limit != nullptr) running->process->kill(running->limit);  // cancelled before it had started
+    std::optional<Timer> timer;  // the profile's own limit is held in the cell
     constexpr std::uint64_t kLongest = 365ULL * 24 * 3600;
     if (seconds && *seconds != 0)
         timer.emplace(std::chrono::seconds(std::min(*seconds, kLongest)), [running] {
             running->limit = "time";
-            running->command->end();
+            running->process->kill("time");
         });
     const std::string name = start->argv[0];
     co_await follow(running, name);
@@ -274,63 +283,40 @@ Task<Outcome<Location>> V1Session::locate_command(std::optional<std::string> cwd
     co_return co_await find_location(broker_, folder, segment_);
 }
 
-Task<Outcome<std::shared_ptr<Command>>> V1Session::start_command(Location place, std::optional<std::string> profile,
-                                                                 std::shared_ptr<ipc::Start> start) {
-    start->cwd = place.relative;
-    for (int tries = 0; tries < kSlotTries; ++tries) {
-        auto cell = co_await broker_.cells.open(place.segment);
-        if (!cell) co_return Problem{503, "no_cell", cell.error().text()};
-        if ((*cell)->running_commands() >= broker_.settings.commands_per_segment)
-            co_return Problem{429, "too_many_requests", "limits.commands_per_segment is reached"};
-        const auto under = profile ? (*cell)->profile(*profile) : std::optional<std::uint16_t>(0);
-        if (!under) co_return Problem{422, "invalid_field", "profile: this segment has no such profile"};
-        auto command = co_await (*cell)->take_slot(*under);
-        if (!command && (*cell)->alive()) co_return Problem{503, "no_slot", command.error().text()};
-        if (command && (*command)->start(*start)) co_return std::move(*command);
-        // The slot or its cell ended while it waited; another one is made.
-    }
-    co_return Problem{422, "invalid_field",
-                      "request: the argument vector is larger than a command may have, or its cell keeps ending"};
-}
-
 Task<Done> V1Session::follow(std::list<Running>::iterator running, std::string name) {
-    const auto command = running->command;
-    OutputWriter out(running->request_id, wire_.send);
+    const auto process = running->process;
+    Process::Follower follower(process, 0);
+    OutputWriter out(running->request_id, *this, &V1Session::send_text);
     LineSplitter lines[2];
-    const auto take_all = [&]() -> Task<bool> {
-        ipc::Stream stream{};
-        std::string data;
-        ipc::LogReader::Next next{};
-        while ((next = command->read(stream, data)) == ipc::LogReader::Next::kRecord) {
-            lines[stream == ipc::Stream::kStderr].feed(data, [&](std::string_view line) { out.line(stream, line); });
-            if (!co_await wire_.room()) co_return false;
-        }
-        co_return next == ipc::LogReader::Next::kNothing;
-    };
-    while (true) {
-        const auto event = co_await command->next();
-        if (left_) break;
-        if (event.kind == Command::Event::kLost) {
-            out.error("the segment's cell ended, and the command with it");
-            break;
-        }
-        const bool whole = co_await take_all();
-        if (left_) break;
-        if (!whole) {
+    while (!left_) {
+        ipc::LogPiece piece;
+        const auto next = follower.look(piece);
+        if (next == ipc::LogView::Next::kPiece) {
+            auto& splitter = lines[piece.stream == ipc::Stream::kStderr];
+            for (const auto part : piece.parts)
+                splitter.feed(part, [&](std::string_view line) { out.line(piece.stream, line); });
+            follower.advance(piece.next_place);
+            follower.release(piece.next_place);  // there is nobody who could come back for it
+            co_await room();
+        } else if (next != ipc::LogView::Next::kNothing) {
             out.error("the command's output log is broken");
             break;
+        } else if (process->lost()) {
+            out.error("the segment's cell ended, and the command with it");
+            break;
+        } else if (!process->exited()) {
+            process->caught_up();
+            co_await process->news();
+        } else {
+            lines[0].finish([&](std::string_view line) { out.line(ipc::Stream::kStdout, line); });
+            lines[1].finish([&](std::string_view line) { out.line(ipc::Stream::kStderr, line); });
+            const ipc::Exited& exited = *process->exited();
+            if (exited.failed_step != ipc::StartStep::kNone) out.error(start_error(exited, name));
+            else out.exit(exited, running->limit);
+            break;
         }
-        if (event.kind == Command::Event::kOutput) {
-            command->consumed();
-            continue;
-        }
-        lines[0].finish([&](std::string_view line) { out.line(ipc::Stream::kStdout, line); });
-        lines[1].finish([&](std::string_view line) { out.line(ipc::Stream::kStderr, line); });
-        if (event.exited.failed_step != ipc::StartStep::kNone) out.error(start_error(event.exited, name));
-        else out.exit(event.exited, running->limit);
-        break;
     }
-    command->abandon();
+    process->abandon();
     co_return Done{};
 }
 
@@ -338,7 +324,7 @@ Task<Done> V1Session::cancel(std::string request_id, std::shared_ptr<json>) {
     for (Running& running : running_) {
         if (running.request_id != request_id || running.limit != nullptr) continue;
         running.limit = "cancelled";
-        if (running.command) running.command->end();
+        if (running.process) running.process->kill("cancelled");
     }
     co_return Done{};
 }
@@ -357,7 +343,7 @@ Task<Done> V1Session::file_read(std::string request_id, std::shared_ptr<json> bo
     if (!request_id.empty()) message += "\"requestId\":" + request_id + ",";
     message += "\"content\":";
     append_json_string(message, std::get<std::string>(content));
-    wire_.send(message + "}");
+    send_text(message + "}");
     co_return Done{};
 }
 
@@ -375,8 +361,18 @@ Task<Done> V1Session::status(std::string request_id, std::shared_ptr<json> body)
 
 // --- answers
 
+void V1Session::send_text(std::string_view text) {
+    if (const auto socket = socket_.lock(); socket && !left_) socket->send(text);
+}
+
+Task<bool> V1Session::room() {
+    const auto socket = socket_.lock();
+    if (!socket) co_return false;
+    co_return co_await socket->room();
+}
+
 void V1Session::reject_command(const std::string& request_id, const Problem& problem) {
-    OutputWriter(request_id, wire_.send).error(problem.detail);
+    OutputWriter(request_id, *this, &V1Session::send_text).error(problem.detail);
     send_error(request_id, problem);
 }
 
@@ -391,7 +387,7 @@ void V1Session::send_error(const std::string& request_id, const Problem& problem
 void V1Session::send(const std::string& request_id, json message) {
     if (left_) return;
     if (!request_id.empty()) message["requestId"] = json::parse(request_id);
-    wire_.send(message.dump(-1, ' ', false, json::error_handler_t::replace));
+    send_text(message.dump(-1, ' ', false, json::error_handler_t::replace));
 }
 
 }  // namespace toren::broker

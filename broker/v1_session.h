@@ -1,10 +1,9 @@
-// One v1 client: what it may say, what it hears. Knows nothing of how messages travel: it is given a way to send.
+// One v1 client: what it may say, what it hears.
 //
 // Requests with a requestId run at once and side by side, and everything in answer carries it; requests without one
 // run one after another, as the original daemon did. Cancel is heeded at any time.
 #pragma once
 
-#include <functional>
 #include <list>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
@@ -13,29 +12,30 @@
 #include <string_view>
 
 #include "broker/broker.h"
+#include "broker/client_socket.h"
 #include "broker/json_input.h"
 #include "broker/operations.h"
 #include "broker/task.h"
 
 namespace toren::broker {
 
-class V1Session : public std::enable_shared_from_this<V1Session> {
+class V1Session : public ClientSession, public std::enable_shared_from_this<V1Session> {
 public:
-    struct Wire {
-        std::function<void(std::string)> send;  // one message
-        std::function<Task<bool>()> room;       // waits until the client keeps up; false once it has gone
-        std::function<void()> disconnect;
-    };
-    V1Session(Broker& broker, Wire wire) : broker_(broker), wire_(std::move(wire)) {}
+    V1Session(Broker& broker, std::weak_ptr<ClientSocket> socket) : broker_(broker), socket_(std::move(socket)) {}
 
-    void receive(std::string_view text);
-    // The client has gone: its commands end.
-    void leave();
+    void receive(std::string_view text) override;
+    bool receive_binary(std::string_view bytes) override {
+        receive(bytes);
+        return true;
+    }
+    Task<Done> ready() override { co_return Done{}; }
+    // Its commands end.
+    void leave() override;
 
 private:
     struct Running {
         std::string request_id;            // as JSON text; empty where the client sent none
-        std::shared_ptr<Command> command;  // null until it has been started
+        std::shared_ptr<Process> process;  // null until it has been started
         const char* limit = nullptr;       // what ended it: "cancelled", "time"
     };
     struct Request;  // a row of the table in v1_session.cpp
@@ -50,19 +50,20 @@ private:
 
     void forget_identity();
     Task<Outcome<Location>> locate_command(std::optional<std::string> cwd);
-    Task<Outcome<std::shared_ptr<Command>>> start_command(Location place, std::optional<std::string> profile,
-                                                          std::shared_ptr<ipc::Start> start);
     Task<Done> start_and_follow(std::list<Running>::iterator running, std::optional<std::string> cwd,
                                 std::optional<std::string> profile, std::shared_ptr<ipc::Start> start,
                                 std::optional<std::uint64_t> seconds);
     Task<Done> follow(std::list<Running>::iterator running, std::string name);
+
+    void send_text(std::string_view text);
+    Task<bool> room();
 
     void reject_command(const std::string& request_id, const Problem& problem);
     void send_error(const std::string& request_id, const Problem& problem);
     void send(const std::string& request_id, nlohmann::json message);
 
     Broker& broker_;
-    Wire wire_;
+    std::weak_ptr<ClientSocket> socket_;
     std::optional<Identity> identity_;
     std::optional<std::string> segment_;
     bool left_ = false;
