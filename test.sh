@@ -103,17 +103,17 @@ run_ctest() { # PRESET CTEST-ARGS...
   if ((status != 0 && bad == 0)); then tally 0 1 0; fi
 }
 
-build_node_tests() (
-  cd tests/e2e
+build_node_tests() ( # FOLDER
+  cd "$1"
   [[ node_modules/.package-lock.json -nt package-lock.json ]] || npm ci --no-audit --no-fund --loglevel=error
   npm run build --if-present
 )
 
-run_node_tests() {
-  step 'node: tests/e2e'
-  local status=0 files results=$scratch/results/node.tap
-  mapfile -t files < <(find tests/e2e -name node_modules -prune -o -name '*.test.*js' -print | sort)
-  ((${#files[@]})) || { echo 'failed: tests/e2e has a package.json and no built *.test.js'; tally 0 1 0; return; }
+run_node_tests() { # FOLDER
+  step "node: $1"
+  local status=0 files results=$scratch/results/node-${1//\//-}.tap
+  mapfile -t files < <(find "$1" -name node_modules -prune -o -name '*.test.*js' -print | sort)
+  ((${#files[@]})) || { echo "failed: $1 has a package.json and no built *.test.js"; tally 0 1 0; return; }
   as_tester node --test --test-reporter=spec --test-reporter-destination=stdout \
     --test-reporter=tap --test-reporter-destination="$results" "${files[@]}" || status=$?
   count() { sed -n "s/^# $1 \([0-9]*\)$/\1/p" "$results" 2>/dev/null | tail -1 | grep . || echo 0; }
@@ -121,6 +121,18 @@ run_node_tests() {
   bad=$(($(count fail) + $(count cancelled)))
   tally "$(count pass)" "$bad" $(($(count skipped) + $(count todo)))
   if ((status != 0 && bad == 0)); then tally 0 1 0; fi
+}
+
+# The protocol's documents, against each other, the page, the client's types and what the broker serves.
+run_protocol_check() {
+  local table=$scratch/results/operations.json with=()
+  if [[ -x build/dev/bin/print-operations ]]; then
+    build/dev/bin/print-operations >"$table"
+    with=(--table "$table")
+  else
+    skip "there is no build/dev/bin/print-operations, so the documents were not compared with the broker's table"
+  fi
+  check 'protocol documents' node agent/dist/tools/check.js "${with[@]}"
 }
 
 # The kernels that users have, emulated. Packages and kernels are fetched as the caller: the tester has no way to them.
@@ -188,14 +200,15 @@ run_shellcheck() {
 ensure_packages build test ${CI:+lint}
 configure_and_build dev
 [[ $quick ]] || configure_and_build asan unit_tests
-if [[ -f tests/e2e/package.json ]]; then
-  ensure_node
-  build_node_tests
-fi
+ensure_node
+build_node_tests agent
+build_node_tests tests/e2e
 prepare_tester
 
 if [[ $quick ]]; then run_ctest dev -L '^(unit|e2e)$'; else run_ctest dev; fi
-[[ ! -f tests/e2e/package.json ]] || run_node_tests
+run_protocol_check
+run_node_tests agent
+run_node_tests tests/e2e
 if [[ ! $quick ]]; then
   run_kernels
   run_ctest asan -L '^unit$'

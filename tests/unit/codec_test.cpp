@@ -11,10 +11,14 @@
 namespace toren::ipc {
 namespace {
 
-using Messages = std::tuple<BrokerHello, BrokerWelcome, ListSegments, SegmentList, CreateSegment, SegmentCreated,
-                            OpenCell, CellOpened, CellSettings, AttachBroker, CellFailed, CellReady, NewSlot, Slot,
-                            StartService, ServiceStarted, ChildEnded, Retire, Start, Output, Consumed, EndCommand,
-                            Exited, ReadFile, WriteFile, ListFolder, VcsStatus, VcsDiff, Chunk, Done>;
+using Messages =
+    std::tuple<BrokerHello, BrokerWelcome, ListSegments, SegmentList, CreateSegment, SegmentCreated, OpenCell,
+               CellOpened, CellSettings, AttachBroker, CellFailed, CellReady, NewSlot, Slot, KeepSlot, DropSlot,
+               NextHeld, HeldSlot, StartService, ServiceStarted, EndService, ChildEnded, Retire, Start, Output,
+               Consumed, Pace, Started, Input, InputTaken, Resize, SignalCommand, EndCommand, Exited, StatFile,
+               ReadFile, OpenFile, Opened, WriteFile, AppendFile, EditFile, ListFolder, MakeFolder, MakeSymlink,
+               MovePath, CopyPath, DeletePath, BeginUpload, AppendUpload, StatUpload, FinishUpload, AbortUpload,
+               WatchFolder, ArchiveFolder, VcsStatus, VcsDiff, Chunk, Done>;
 
 // Calls `visit` with a value of every message type; an expectation that fails inside names the type.
 template <typename Visit>
@@ -110,9 +114,9 @@ TEST(CodecTest, TheBytesAreLittleEndianAndLengthPrefixedInTheOrderOfTheFields) {
     using namespace std::string_literals;
     EXPECT_EQ(encoded(CreateSegment{"ab", "c"}), "\x02\0\0\0ab\x01\0\0\0c"s);
     EXPECT_EQ(encoded(Consumed{0x0102030405060708}), "\x08\x07\x06\x05\x04\x03\x02\x01"s);
-    EXPECT_EQ(encoded(ServiceStarted{Service::kVcs, -2}), "\x01\xfe\xff\xff\xff"s);
-    EXPECT_EQ(encoded(WriteFile{"", true}), "\0\0\0\0\x01"s);
-    EXPECT_EQ(encoded(Start{{"x", ""}, {}, "."}), "\x02\0\0\0\x01\0\0\0x\0\0\0\0\0\0\0\0\x01\0\0\0."s);
+    EXPECT_EQ(encoded(ServiceStarted{Service::kVcs, 7, -2}), "\x01\x07\0\0\0\xfe\xff\xff\xff"s);
+    EXPECT_EQ(encoded(StatFile{"", true}), "\0\0\0\0\x01"s);
+    EXPECT_EQ(encoded(Start{{"x", ""}, {}, "."}), "\x02\0\0\0\x01\0\0\0x\0\0\0\0\0\0\0\0\x01\0\0\0.\0"s);
     EXPECT_EQ(encoded(Retire{}), "");
 }
 
@@ -125,9 +129,11 @@ TEST(CodecTest, ExtremeNumbersComeBackWithTheirSign) {
     EXPECT_EQ(exited->signal, -1);
     EXPECT_EQ(exited->failed_step, StartStep::kLast);
     EXPECT_EQ(exited->start_errno, std::numeric_limits<std::int32_t>::max());
-    EXPECT_EQ(exited->position, UINT64_MAX);
+    EXPECT_EQ(exited->place, UINT64_MAX);
 
-    FolderEntry entry{"old", true, UINT64_MAX, -62135596800}, back;
+    ListEntry entry, back;
+    entry.facts.size = UINT64_MAX;
+    entry.facts.modified_ns = std::numeric_limits<std::int64_t>::min();
     const std::string bytes = encoded(entry);
     Reader reader(bytes);
     EXPECT_TRUE(reader.read(back) && reader.at_end() && same(entry, back));
@@ -229,10 +235,12 @@ TEST(CodecTest, AnEnumeratorOutOfRangeIsRefused) {
     using namespace std::string_literals;
     for (int number = 0; number < 256; ++number) {
         const std::string byte(1, static_cast<char>(number));
-        EXPECT_EQ(decoded<StartService>(byte).has_value(), number <= static_cast<int>(Service::kLast)) << number;
-        EXPECT_EQ(decoded<Done>(byte + little_endian(0)).has_value(), number <= static_cast<int>(Failure::kLast))
+        EXPECT_EQ(decoded<StartService>(byte + little_endian(0)).has_value(),
+                  number <= static_cast<int>(Service::kLast))
             << number;
-        EXPECT_EQ(decoded<Exited>(std::string(8, '\0') + byte + std::string(13, '\0')).has_value(),
+        EXPECT_EQ(decoded<Done>(byte + std::string(12, '\0')).has_value(), number <= static_cast<int>(Failure::kLast))
+            << number;
+        EXPECT_EQ(decoded<Exited>(std::string(8, '\0') + byte + std::string(45, '\0')).has_value(),
                   number <= static_cast<int>(StartStep::kLast))
             << number;
         VcsEntry entry;
@@ -244,10 +252,10 @@ TEST(CodecTest, AnEnumeratorOutOfRangeIsRefused) {
 
 TEST(CodecTest, ABoolIsZeroOrOneAndNothingElse) {
     for (int number = 0; number < 256; ++number) {
-        const auto message = decoded<WriteFile>(little_endian(0) + static_cast<char>(number));
+        const auto message = decoded<StatFile>(little_endian(0) + static_cast<char>(number));
         ASSERT_EQ(message.has_value(), number <= 1) << number;
         if (message) {
-            EXPECT_EQ(message->create_parents, number == 1);
+            EXPECT_EQ(message->follow, number == 1);
         }
     }
 }
