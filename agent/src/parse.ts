@@ -88,6 +88,7 @@ export interface Frame {
   id: number;
   stream: Stream;
   position: number;
+  ackWanted: boolean;
   bytes: Uint8Array;
 }
 
@@ -102,7 +103,7 @@ export function parseFrame(message: ArrayBuffer): Frame {
   const stream = header.getUint8(4);
   if (id === 0) throw malformed('a binary message for no request');
   if (stream !== 1 && stream !== 2) throw malformed(`a binary message of stream ${stream}`);
-  if (header.getUint8(5) !== 0 || header.getUint16(6, true) !== 0)
+  if (header.getUint8(5) > 1 || header.getUint16(6, true) !== 0)
     throw malformed('a binary message with an unknown header');
   const position = header.getBigUint64(8, true);
   if (position > BigInt(Number.MAX_SAFE_INTEGER)) throw malformed(`output at position ${position}`);
@@ -110,6 +111,7 @@ export function parseFrame(message: ArrayBuffer): Frame {
     id,
     stream: stream === 1 ? 'stdout' : 'stderr',
     position: Number(position),
+    ackWanted: header.getUint8(5) === 1,
     bytes: new Uint8Array(message, headerBytes),
   };
 }

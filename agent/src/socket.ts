@@ -195,6 +195,7 @@ export class Output implements AsyncIterable<Item> {
   #next = 0; // the position after what has arrived
   #taken = 0; // the position after what the reader has taken
   #acked = 0;
+  #wanted = 0; // the position after the last message that the daemon wants acknowledged
   #tellStarted: (process: string) => void = () => undefined;
   #failStarted: (error: unknown) => void = () => undefined;
 
@@ -263,7 +264,7 @@ export class Output implements AsyncIterable<Item> {
         yield value;
         // The reader has come back for more: it has done with this one.
         this.#taken = value.type === 'gap' ? value.to : value.position + value.bytes.byteLength;
-        if (this.#taken - this.#acked >= this.#window / 2) this.#ack();
+        this.#ackIfWanted();
       }
     } catch (error) {
       ended = true;
@@ -274,6 +275,12 @@ export class Output implements AsyncIterable<Item> {
         this.cancel();
       }
     }
+  }
+
+  // The daemon says what it wants acknowledged; for its window half of it is often enough in any case.
+  #ackIfWanted(): void {
+    const wanted = this.#wanted > this.#acked && this.#taken >= this.#wanted;
+    if (wanted || this.#taken - this.#acked >= this.#window / 2) this.#ack();
   }
 
   #ack(): void {
@@ -357,11 +364,12 @@ export class Output implements AsyncIterable<Item> {
     this.#items.push({ type: 'gap', from, to });
   }
 
-  #output({ stream, position, bytes }: Frame): void {
+  #output({ stream, position, ackWanted, bytes }: Frame): void {
+    if (ackWanted) this.#wanted = Math.max(this.#wanted, position + bytes.byteLength);
     // With both streams there are no holes but gaps. One that was not told is one all the same.
     if (position > this.#next && !this.#filtered) this.#gap(this.#next, position);
     const known = Math.max(this.#next - position, 0);
-    if (known >= bytes.byteLength) return;
+    if (known >= bytes.byteLength) return this.#ackIfWanted();
     this.#next = position + bytes.byteLength;
     this.#items.push({ type: 'output', stream, position: position + known, bytes: bytes.subarray(known) });
   }
