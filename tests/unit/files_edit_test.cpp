@@ -212,7 +212,7 @@ TEST_F(DiffTest, ThePatchProgramAppliesOurDiffsAndWeApplyThoseOfTheDiffProgram) 
 
 TEST_F(DiffTest, TextsThatDifferTooMuchHaveACoarseDiffThatIsTrue) {
     std::string before, after;
-    for (int i = 0; i < 60'000; ++i) {
+    for (long i = 0; i < 60'000; ++i) {
         before += std::to_string(i * 7919 % 100'003) + "\n";
         after += std::to_string(i * 104'729 % 100'003) + "\n";
     }
