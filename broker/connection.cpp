@@ -244,7 +244,7 @@ private:
             take_conditions();
             query_text_.assign(query_);
         }
-        if (match_.operation != nullptr && match_.operation->raw_body) {
+        if (match_.operation != nullptr && match_.operation->bulk == Bulk::kBody) {
             const bool going = co_await serve_raw();
             co_return going&& keep_alive_;
         }

@@ -369,22 +369,22 @@ constexpr FieldRow kWatch[] = {{"path", kPath}, {"recursive", kBoolean}, {"ignor
 
 #define IN_SEGMENT "/v2/segments/{segment}/files/"
 constexpr Operation kOperations[] = {
-    {"files.stat",     "GET",       IN_SEGMENT "stat",    Need::kViewer,   Over::kBoth,   false, kStat,     stat},
-    {"files.read",     "GET",       IN_SEGMENT "read",    Need::kViewer,   Over::kBoth,   false, kRead,     read},
-    {"files.download", "GET, HEAD", IN_SEGMENT "content", Need::kViewer,   Over::kHttp,   false, kDownload, download_file},
-    {"files.write",    "POST",      IN_SEGMENT "write",   Need::kOperator, Over::kBoth,   false, kWrite,    write},
-    {"files.upload",   "PUT",       IN_SEGMENT "content", Need::kOperator, Over::kHttp,   true,  kUpload,   upload_file},
-    {"files.edit",     "POST",      IN_SEGMENT "edit",    Need::kOperator, Over::kBoth,   false, kEdit,     edit},
-    {"files.append",   "POST",      IN_SEGMENT "append",  Need::kOperator, Over::kBoth,   false, kAppend,   append},
-    {"files.list",     "GET",       IN_SEGMENT "list",    Need::kViewer,   Over::kBoth,   false, kList,     list},
-    {"files.find",     "GET",       IN_SEGMENT "find",    Need::kViewer,   Over::kBoth,   false, kFind,     find},
-    {"files.mkdir",    "POST",      IN_SEGMENT "mkdir",   Need::kOperator, Over::kBoth,   false, kMkdir,    mkdir},
-    {"files.symlink",  "POST",      IN_SEGMENT "symlink", Need::kOperator, Over::kBoth,   false, kSymlink,  symlink},
-    {"files.move",     "POST",      IN_SEGMENT "move",    Need::kOperator, Over::kBoth,   false, kMove,     move},
-    {"files.copy",     "POST",      IN_SEGMENT "copy",    Need::kOperator, Over::kBoth,   false, kCopy,     copy},
-    {"files.delete",   "POST",      IN_SEGMENT "delete",  Need::kOperator, Over::kBoth,   false, kDelete,   remove},
-    {"files.archive",  "GET",       IN_SEGMENT "archive", Need::kViewer,   Over::kHttp,   false, kArchive,  archive_folder},
-    {"files.watch",    nullptr,     nullptr,              Need::kViewer,   Over::kSocket, false, kWatch,    watch_folder},
+    {"files.stat",     "GET",       IN_SEGMENT "stat",    Need::kViewer,   Over::kBoth,   Bulk::kNone,   kStat,     stat},
+    {"files.read",     "GET",       IN_SEGMENT "read",    Need::kViewer,   Over::kBoth,   Bulk::kAnswer, kRead,     read},
+    {"files.download", "GET, HEAD", IN_SEGMENT "content", Need::kViewer,   Over::kHttp,   Bulk::kNone,   kDownload, download_file},
+    {"files.write",    "POST",      IN_SEGMENT "write",   Need::kOperator, Over::kBoth,   Bulk::kNone,   kWrite,    write},
+    {"files.upload",   "PUT",       IN_SEGMENT "content", Need::kOperator, Over::kHttp,   Bulk::kBody,   kUpload,   upload_file},
+    {"files.edit",     "POST",      IN_SEGMENT "edit",    Need::kOperator, Over::kBoth,   Bulk::kAnswer, kEdit,     edit},
+    {"files.append",   "POST",      IN_SEGMENT "append",  Need::kOperator, Over::kBoth,   Bulk::kNone,   kAppend,   append},
+    {"files.list",     "GET",       IN_SEGMENT "list",    Need::kViewer,   Over::kBoth,   Bulk::kAnswer, kList,     list},
+    {"files.find",     "GET",       IN_SEGMENT "find",    Need::kViewer,   Over::kBoth,   Bulk::kAnswer, kFind,     find},
+    {"files.mkdir",    "POST",      IN_SEGMENT "mkdir",   Need::kOperator, Over::kBoth,   Bulk::kNone,   kMkdir,    mkdir},
+    {"files.symlink",  "POST",      IN_SEGMENT "symlink", Need::kOperator, Over::kBoth,   Bulk::kNone,   kSymlink,  symlink},
+    {"files.move",     "POST",      IN_SEGMENT "move",    Need::kOperator, Over::kBoth,   Bulk::kNone,   kMove,     move},
+    {"files.copy",     "POST",      IN_SEGMENT "copy",    Need::kOperator, Over::kBoth,   Bulk::kNone,   kCopy,     copy},
+    {"files.delete",   "POST",      IN_SEGMENT "delete",  Need::kOperator, Over::kBoth,   Bulk::kNone,   kDelete,   remove},
+    {"files.archive",  "GET",       IN_SEGMENT "archive", Need::kViewer,   Over::kHttp,   Bulk::kNone,   kArchive,  archive_folder},
+    {"files.watch",    nullptr,     nullptr,              Need::kViewer,   Over::kSocket, Bulk::kNone,   kWatch,    watch_folder},
 };
 #undef IN_SEGMENT
 // clang-format on

@@ -73,7 +73,7 @@ Outcome<std::vector<json>> events_of(const std::string& records, const std::stri
     std::vector<json> events;
     json batch = json::array();
     const bool whole = each_record<ipc::WatchEvent>(records, [&](const ipc::WatchEvent& event) {
-        if (event.event == ipc::WatchKind::kReady) return events.push_back({{"ready", true}});
+        if (event.event == ipc::WatchKind::kReady) return events.push_back({{"events", json::array()}});
         if (event.event == ipc::WatchKind::kOverflow) return events.push_back({{"overflow", true}});
         std::string text = "{";
         append_bytes_field(text, "path", joined(folder, event.path));

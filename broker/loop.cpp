@@ -22,6 +22,13 @@ void run_loop() {
 
 void post(std::function<void()> work) { asio::post(loop_context(), std::move(work)); }
 
+Task<Done> yield() {
+    const Promise<Done> turn;
+    post([turn] { turn.set({}); });
+    co_await turn;
+    co_return Done{};
+}
+
 struct FdWatch::Impl {
     asio::posix::stream_descriptor descriptor{loop_context()};
 };

@@ -12,6 +12,9 @@ namespace toren::broker {
 // Runs until the process ends.
 void run_loop();
 
+// Until whatever else is ready has had its turn.
+Task<Done> yield();
+
 // Waits on a descriptor that somebody else owns. Destroying it, or cancel(), wakes whoever waits with false.
 class FdWatch {
 public:

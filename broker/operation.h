@@ -23,6 +23,10 @@ enum class Need : std::uint8_t { kNobody, kViewer, kOperator, kApprover, kAdmin 
 
 enum class Over : std::uint8_t { kBoth, kHttp, kSocket };
 
+// What of it can be large. kAnswer: up to megabytes of JSON; each client gets one at a time. kBody: the request's body
+// is bytes of any number, read as they come, and the fields are in the query.
+enum class Bulk : std::uint8_t { kNone, kAnswer, kBody };
+
 // kPath: text, or base64 in NAME_bytes where it is no UTF-8; the handler gets the bytes under NAME.
 enum class FieldType : std::uint8_t { kText, kPath, kNumber, kInteger, kBoolean, kTexts, kObject, kObjects };
 
@@ -101,7 +105,7 @@ struct Operation {
     const char* path;  // "/v2/segments/{segment}/files/stat"; nullptr: over the WebSocket alone
     Need need;
     Over over;
-    bool raw_body;  // the body is bytes and the fields are in the query
+    Bulk bulk;
     std::span<const FieldRow> fields;
     Task<Outcome<Reply>> (*serve)(Call& call);
 };

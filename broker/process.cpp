@@ -126,7 +126,7 @@ Task<Done> Process::news(std::chrono::milliseconds longest) {
 
 void Process::tell_news(const Promise<Done>& waiting) {
     if (exited_ || lost_) waiting.set({});
-    else waiting_.push_back(waiting);
+    else add_waiting(waiting_, waiting);
 }
 
 Task<Done> Process::until_started() {

@@ -56,6 +56,8 @@ public:
     // Its end: nothing while it runs. lost(): its cell ended, and nobody knows how it went.
     const std::optional<ipc::Exited>& exited() const { return exited_; }
     bool lost() const { return lost_; }
+    // Whether it could not be executed.
+    bool start_failed() const { return exited_ && exited_->failed_step != ipc::StartStep::kNone; }
     // Where its output ends, or is now.
     std::uint64_t end_place() const { return exited_ ? exited_->place : log().head(); }
     // Why this broker ended it: "killed", "cancelled", "time"; null where it did not.

@@ -18,7 +18,7 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr std::uint64_t kMostWaitSeconds = 3600;
-constexpr std::uint64_t kMostOutput = 8 << 20;  // bytes in one answer
+constexpr std::uint64_t kMostOutput = 256 << 10;  // bytes in one answer
 
 struct SignalName {
     const char* name;
@@ -120,20 +120,26 @@ public:
     // False where the log is broken.
     bool fill() {
         const ipc::LogView& log = process_.log();
-        std::uint64_t place = log.find(next_, process_.end_place());
-        while (taken_ < most_) {
+        const std::uint64_t end = process_.end_place();
+        std::uint64_t place = log.find(next_, end);
+        for (int overruns = 0; taken_ < most_;) {
             ipc::LogPiece piece;
-            const auto next = log.look(place, process_.end_place(), piece);
-            if (next == ipc::LogView::Next::kOverrun) {
-                place = log.tail();
-                continue;
+            auto next = log.look(place, end, piece);
+            if (next == ipc::LogView::Next::kPiece) {
+                std::string bytes(piece.parts[0]);
+                bytes += piece.parts[1];
+                if (log.kept(place)) {
+                    take(piece, std::move(bytes));
+                    place = piece.next_place;
+                    continue;
+                }
+                next = ipc::LogView::Next::kOverrun;  // it was overwritten meanwhile
             }
-            if (next != ipc::LogView::Next::kPiece) return next == ipc::LogView::Next::kNothing;
-            std::string bytes(piece.parts[0]);
-            bytes += piece.parts[1];
-            if (!log.kept(place)) continue;  // it was overwritten meanwhile
-            take(piece, std::move(bytes));
-            place = piece.next_place;
+            if (next != ipc::LogView::Next::kOverrun) return next == ipc::LogView::Next::kNothing;
+            // What there was at the beginning may all have gone meanwhile: the next page tells of it.
+            if (++overruns > ipc::LogView::kMostOverruns) return false;
+            place = std::max(place, log.tail());
+            if (place >= end) return true;
         }
         return true;
     }
@@ -214,6 +220,9 @@ Task<Outcome<Reply>> output(Call& call) {
     const auto seconds = std::min(call.fields.value("wait_seconds", std::uint64_t{0}), kMostWaitSeconds);
     const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
     while (true) {
+        bool going = true;
+        if (call.sink != nullptr) going = co_await call.sink->room();
+        if (!going) co_return problem("cancelled", "the request was cancelled");
         OutputPage page(*process, from, most, std::get<ipc::Stream>(only), call.fields.value("encoding", ""));
         if (!page.fill()) co_return problem("worker_died", "the process's output log is broken");
         const auto left =
@@ -312,18 +321,18 @@ constexpr FieldRow kSignal[] = {kProcess, {"signal", kText, true}};
 
 // clang-format off
 constexpr Operation kOperations[] = {
-    {"processes.start",  "POST",   "/v2/segments/{segment}/processes",                   Need::kOperator, Over::kBoth,   false, kStart,  start},
-    {"processes.list",   "GET",    "/v2/segments/{segment}/processes",                   Need::kViewer,   Over::kBoth,   false, kList,   list},
-    {"processes.get",    "GET",    "/v2/segments/{segment}/processes/{process}",         Need::kViewer,   Over::kBoth,   false, kAlone,  get},
-    {"processes.output", "GET",    "/v2/segments/{segment}/processes/{process}/output",  Need::kViewer,   Over::kBoth,   false, kOutput, output},
-    {"processes.follow", nullptr,  nullptr,                                              Need::kViewer,   Over::kSocket, false, kFollow, follow_process},
-    {"processes.run",    nullptr,  nullptr,                                              Need::kOperator, Over::kSocket, false, kRun,    run_process},
-    {"processes.wait",   "GET",    "/v2/segments/{segment}/processes/{process}/wait",    Need::kViewer,   Over::kBoth,   false, kWait,   wait},
-    {"processes.input",  "POST",   "/v2/segments/{segment}/processes/{process}/input",   Need::kOperator, Over::kBoth,   false, kInput,  input},
-    {"processes.resize", "POST",   "/v2/segments/{segment}/processes/{process}/resize",  Need::kOperator, Over::kBoth,   false, kResize, resize},
-    {"processes.signal", "POST",   "/v2/segments/{segment}/processes/{process}/signal",  Need::kOperator, Over::kBoth,   false, kSignal, send_signal},
-    {"processes.kill",   "POST",   "/v2/segments/{segment}/processes/{process}/kill",    Need::kOperator, Over::kBoth,   false, kAlone,  kill},
-    {"processes.remove", "DELETE", "/v2/segments/{segment}/processes/{process}",         Need::kOperator, Over::kBoth,   false, kAlone,  remove},
+    {"processes.start",  "POST",   "/v2/segments/{segment}/processes",                   Need::kOperator, Over::kBoth,   Bulk::kNone,   kStart,  start},
+    {"processes.list",   "GET",    "/v2/segments/{segment}/processes",                   Need::kViewer,   Over::kBoth,   Bulk::kAnswer, kList,   list},
+    {"processes.get",    "GET",    "/v2/segments/{segment}/processes/{process}",         Need::kViewer,   Over::kBoth,   Bulk::kNone,   kAlone,  get},
+    {"processes.output", "GET",    "/v2/segments/{segment}/processes/{process}/output",  Need::kViewer,   Over::kBoth,   Bulk::kNone,   kOutput, output},
+    {"processes.follow", nullptr,  nullptr,                                              Need::kViewer,   Over::kSocket, Bulk::kNone,   kFollow, follow_process},
+    {"processes.run",    nullptr,  nullptr,                                              Need::kOperator, Over::kSocket, Bulk::kNone,   kRun,    run_process},
+    {"processes.wait",   "GET",    "/v2/segments/{segment}/processes/{process}/wait",    Need::kViewer,   Over::kBoth,   Bulk::kNone,   kWait,   wait},
+    {"processes.input",  "POST",   "/v2/segments/{segment}/processes/{process}/input",   Need::kOperator, Over::kBoth,   Bulk::kNone,   kInput,  input},
+    {"processes.resize", "POST",   "/v2/segments/{segment}/processes/{process}/resize",  Need::kOperator, Over::kBoth,   Bulk::kNone,   kResize, resize},
+    {"processes.signal", "POST",   "/v2/segments/{segment}/processes/{process}/signal",  Need::kOperator, Over::kBoth,   Bulk::kNone,   kSignal, send_signal},
+    {"processes.kill",   "POST",   "/v2/segments/{segment}/processes/{process}/kill",    Need::kOperator, Over::kBoth,   Bulk::kNone,   kAlone,  kill},
+    {"processes.remove", "DELETE", "/v2/segments/{segment}/processes/{process}",         Need::kOperator, Over::kBoth,   Bulk::kNone,   kAlone,  remove},
 };
 // clang-format on
 

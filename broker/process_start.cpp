@@ -118,7 +118,7 @@ Task<Outcome<std::shared_ptr<Process>>> start_process(Broker& broker, StartSpec 
 }
 
 std::optional<Problem> start_failure(const Process& process) {
-    if (!process.exited() || process.exited()->failed_step == ipc::StartStep::kNone) return std::nullopt;
+    if (!process.start_failed()) return std::nullopt;
     static constexpr const char* kSteps[] = {"", "request", "directory", "confine", "execute"};
     const auto& exited = *process.exited();
     const char* step = kSteps[static_cast<int>(exited.failed_step)];

@@ -17,6 +17,7 @@ constexpr std::uint64_t kWindow = 1 << 20, kSmallestWindow = 64 * 1024, kLargest
 // In one write.
 constexpr std::size_t kMostMessages = 16;
 constexpr std::uint64_t kMostBytes = 512 * 1024;
+constexpr int kMostLooks = 4096;  // at records, before others have their turn
 
 // The 16 bytes before the output in each binary message.
 std::string output_header(std::uint32_t id, ipc::Stream stream, bool ack_wanted, std::uint64_t position) {
@@ -56,7 +57,10 @@ public:
                 if (!sent) co_return false;
             }
             follower_.advance(place_);
-            if (moved_) continue;
+            if (moved_) {
+                if (looks_ >= kMostLooks) co_await yield();
+                continue;
+            }
             if (!process_->running() && follower_.place() >= process_->end_place()) co_return true;
             const Promise<Done> changed;
             if (!blocked_) process_->caught_up();
@@ -86,24 +90,25 @@ private:
         moved_ = blocked_ = false;
         place_ = follower_.place();
         std::uint64_t bytes = 0;
-        while (messages_.size() < kMostMessages && bytes < kMostBytes) {
+        for (looks_ = 0; messages_.size() < kMostMessages && bytes < kMostBytes && looks_ < kMostLooks; ++looks_) {
             ipc::LogPiece piece;
             const auto next = follower_.look_at(place_, piece);
             if (next == ipc::LogView::Next::kOverrun && messages_.empty()) {
                 follower_.skip();
                 place_ = follower_.place();
+                broken_ = ++overruns_ > ipc::LogView::kMostOverruns;
+                if (broken_) return;
                 continue;
             }
             broken_ = next == ipc::LogView::Next::kMalformed;
             if (next != ipc::LogView::Next::kPiece) return;
+            overruns_ = 0;
             if (piece.position > position_ && !tell_gap(piece.position)) return;
             const std::uint64_t skipped = std::min<std::uint64_t>(position_ - piece.position, piece.size());
             if (only_ != ipc::Stream{} && piece.stream != only_) {
                 position_ = piece.position + piece.size();
                 place_ = piece.next_place;
-                // What is left out needs no ack.
-                if (!unacked_.empty() && unacked_.back().bytes == 0) unacked_.pop_back();
-                unacked_.push_back({position_, place_, 0});
+                pass_over();
                 moved_ = true;
                 continue;
             }
@@ -118,9 +123,16 @@ private:
             const bool whole = skipped + size == piece.size();
             if (whole) place_ = piece.next_place;
             if (size > 0) unacked_.push_back({position_, place_, size});
+            else pass_over();
             outstanding_ += size;
             if (!whole) return;
         }
+    }
+
+    // What is left out needs no ack: it is released with what was sent before it.
+    void pass_over() {
+        if (!unacked_.empty() && unacked_.back().bytes == 0) unacked_.pop_back();
+        unacked_.push_back({position_, place_, 0});
     }
 
     // What is lost is told in its place; false while output before it has yet to be sent.
@@ -177,6 +189,7 @@ private:
     std::uint64_t outstanding_ = 0;  // bytes in them
     std::uint64_t place_ = 0;
     bool moved_ = false, blocked_ = false, broken_ = false;
+    int looks_ = 0, overruns_ = 0;
     std::vector<BinaryMessage> messages_;
     std::vector<std::unique_ptr<std::string>> copies_;
 };

@@ -56,7 +56,7 @@ Task<Outcome<std::shared_ptr<Process>>> Processes::start(StartSpec spec) {
     const auto held = turns;
     const auto turn = co_await held->take();
     for (const auto& process : of_segment(spec.segment))
-        if (process->about().request == spec.request) co_return process;
+        if (process->about().request == spec.request && !process->start_failed()) co_return process;
     co_return co_await start_in(std::move(spec));
 }
 
@@ -115,6 +115,11 @@ Task<Done> Processes::adopt(std::shared_ptr<Cell> cell) {
         auto about = ProcessAbout::from_json(held->about);
         if (!about || about->segment != cell->segment() || kept_.contains(about->id)) continue;
         auto process = std::make_shared<Process>(std::move(*about), held->command);
+        // Its broker died before it could start it, or before it could tell that it was not started.
+        if (process->start_failed()) {
+            cell->drop(process->slot());
+            continue;
+        }
         cell->hold(process);
         add(process, cell);
         process->expect_followers();

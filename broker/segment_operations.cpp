@@ -40,8 +40,8 @@ Task<Outcome<Reply>> create(Call& call) {
 constexpr FieldRow kCreate[] = {{"name", FieldType::kText, true}, {"root", FieldType::kPath, true}};
 
 constexpr Operation kOperations[] = {
-    {"segments.list",   "GET",  "/v2/segments", Need::kViewer, Over::kBoth, false, {}, list},
-    {"segments.create", "POST", "/v2/segments", Need::kAdmin,  Over::kBoth, false, kCreate, create},
+    {"segments.list",   "GET",  "/v2/segments", Need::kViewer, Over::kBoth, Bulk::kNone,   {}, list},
+    {"segments.create", "POST", "/v2/segments", Need::kAdmin,  Over::kBoth, Bulk::kNone,   kCreate, create},
 };
 // clang-format on
 

@@ -104,6 +104,14 @@ private:
     std::shared_ptr<State> state_ = std::make_shared<State>();
 };
 
+// One more who waits. Those who have been served elsewhere (a time limit, another event) go, or a list that is never
+// woken would grow.
+template <typename T>
+void add_waiting(std::vector<Promise<T>>& waiting, const Promise<T>& one) {
+    std::erase_if(waiting, [](const auto& other) { return other.is_set(); });
+    waiting.push_back(one);
+}
+
 // Takes turns: co_await lock() until it is this coroutine's; the Turn's end hands it on.
 class Turns {
 public:

@@ -95,11 +95,11 @@ constexpr FieldRow kFinish[] = {{"upload", kText, true}, {"path", kPath, true}, 
 
 #define UPLOADS "/v2/segments/{segment}/uploads"
 constexpr Operation kOperations[] = {
-    {"uploads.create", "POST",   UPLOADS,                    Need::kOperator, Over::kHttp, false, kCreate, create},
-    {"uploads.get",    "GET",    UPLOADS "/{upload}",        Need::kOperator, Over::kHttp, false, kOne,    get},
-    {"uploads.append", "PATCH",  UPLOADS "/{upload}",        Need::kOperator, Over::kHttp, true,  kAppend, append},
-    {"uploads.finish", "POST",   UPLOADS "/{upload}/finish", Need::kOperator, Over::kHttp, false, kFinish, finish},
-    {"uploads.abort",  "DELETE", UPLOADS "/{upload}",        Need::kOperator, Over::kHttp, false, kOne,    abort},
+    {"uploads.create", "POST",   UPLOADS,                    Need::kOperator, Over::kHttp, Bulk::kNone,   kCreate, create},
+    {"uploads.get",    "GET",    UPLOADS "/{upload}",        Need::kOperator, Over::kHttp, Bulk::kNone,   kOne,    get},
+    {"uploads.append", "PATCH",  UPLOADS "/{upload}",        Need::kOperator, Over::kHttp, Bulk::kBody,   kAppend, append},
+    {"uploads.finish", "POST",   UPLOADS "/{upload}/finish", Need::kOperator, Over::kHttp, Bulk::kNone,   kFinish, finish},
+    {"uploads.abort",  "DELETE", UPLOADS "/{upload}",        Need::kOperator, Over::kHttp, Bulk::kNone,   kOne,    abort},
 };
 #undef UPLOADS
 // clang-format on

@@ -19,6 +19,9 @@ namespace {
 constexpr std::size_t kBinaryHeader = 16;
 constexpr std::size_t kMostWaitingInput = 1 << 20;
 
+// What a waiting message costs: an empty one is not free.
+std::size_t weight(std::string_view message) { return message.size() + 64; }
+
 std::string dump(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
 
 std::uint32_t number_at(std::string_view bytes) {
@@ -65,7 +68,7 @@ public:
     std::uint64_t acked() const override { return acked_; }
     void tell_change(const Promise<Done>& waiting) override {
         if (ended()) waiting.set({});
-        else waiting_.push_back(waiting);
+        else add_waiting(waiting_, waiting);
     }
     bool ended() const override { return cancelled_ || session_->left_; }
     bool cancelled() const override { return cancelled_; }
@@ -110,7 +113,7 @@ const V2Session::Control V2Session::kControls[] = {
     {"auth",   false, &V2Session::authenticate},
     {"cancel", true,  &V2Session::cancel},
     {"ack",    true,  &V2Session::ack},
-    {"ping",   true,  &V2Session::ping},
+    {"ping",   false, &V2Session::ping},
 };
 // clang-format on
 
@@ -137,7 +140,7 @@ void V2Session::receive(std::string_view text) {
     const Operation* operation = find_operation(name);
     if (operation == nullptr || operation->over == Over::kHttp)
         return refuse(id, problem("not_found", "no operation '" + name.substr(0, 64) + "' over the WebSocket"));
-    if (open_.contains(id)) return refuse(id, problem("invalid_field", "id: a request of this id is open"));
+    if (open_.contains(id)) return refuse(0, problem("invalid_field", "id: a request of this id is open"));
     if (open_.size() >= broker_.settings.requests_per_socket)
         return refuse(id, problem("too_many_requests", "limits.requests_per_socket is reached"));
     request(id, *operation, std::move(message));
@@ -165,7 +168,9 @@ Task<Done> V2Session::serve(std::shared_ptr<Stream> stream, const Operation& ope
                             std::string segment) {
     const auto self = shared_from_this();
     const Identity identity = *identity_;
-    // Answers of any size are made only when the client has taken the last ones.
+    // Answers are made only when the client has taken the last ones, large ones one after another.
+    std::optional<Turns::Turn> turn;
+    if (operation.bulk == Bulk::kAnswer) turn.emplace(co_await large_answers_.take());
     bool going = true;
     if (operation.over == Over::kBoth) going = co_await stream->room();
     Outcome<Reply> outcome = problem("cancelled", "the request was cancelled");
@@ -184,7 +189,7 @@ Task<Done> V2Session::serve(std::shared_ptr<Stream> stream, const Operation& ope
     }
     open_.erase(stream->id());
     for (const auto& piece : std::exchange(stream->waiting_input, {}))
-        waiting_input_ -= std::min(waiting_input_, piece.size());
+        waiting_input_ -= std::min(waiting_input_, weight(piece));
     if (left_) co_return Done{};
     if (const auto* refused = std::get_if<Problem>(&outcome)) {
         refuse(stream->id(), *refused);
@@ -205,7 +210,7 @@ bool V2Session::receive_binary(std::string_view bytes) {
     if (found == open_.end() || !found->second->input()) return true;
     bytes.remove_prefix(kBinaryHeader);
     found->second->waiting_input.emplace_back(bytes);
-    waiting_input_ += bytes.size();
+    waiting_input_ += weight(bytes);
     if (!found->second->passing_input) spawn(pass_input(found->second));
     return true;
 }
@@ -216,14 +221,14 @@ Task<Done> V2Session::pass_input(std::shared_ptr<Stream> stream) {
     while (!stream->waiting_input.empty() && !left_) {
         std::string bytes = std::move(stream->waiting_input.front());
         stream->waiting_input.pop_front();
-        const std::size_t size = bytes.size();
+        const std::size_t size = bytes.size(), counted = weight(bytes);
         bool open = true;
         // At least once: an empty message is the end.
         for (std::size_t at = 0; open && (at == 0 || at < size); at += ipc::kChunkBytes) {
             std::string part = bytes.substr(at, ipc::kChunkBytes);
             open = co_await stream->input()->give_input(std::move(part));
         }
-        waiting_input_ -= std::min(waiting_input_, size);
+        waiting_input_ -= std::min(waiting_input_, counted);
         for (const auto& one : std::exchange(waiting_, {})) one.set({});
     }
     stream->passing_input = false;
@@ -287,7 +292,7 @@ void V2Session::answer_text(std::uint32_t id, std::string_view result) {
 }
 
 void V2Session::refuse(std::uint32_t id, const Problem& problem) {
-    send("{\"id\":" + (id == 0 ? "null" : std::to_string(id)) + ",\"error\":" + problem_json(problem) + "}");
+    send("{\"id\":" + std::to_string(id) + ",\"error\":" + problem_json(problem) + "}");
 }
 
 void V2Session::send(std::string_view text) {

@@ -29,6 +29,7 @@ namespace {
 constexpr std::uint64_t kHeaderPage = 4096;
 constexpr std::uint64_t kRecordHeader = 16;
 constexpr std::uint64_t kLargestRecord = 64 * 1024;
+constexpr std::uint64_t kNotes = 64;  // of places, for one turn of the ring
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free && sizeof(LogHeader) <= kHeaderPage);
 
 constexpr std::uint64_t padded(std::uint64_t bytes) { return (bytes + 15) & ~std::uint64_t{15}; }
@@ -196,14 +197,25 @@ LogView::Next LogView::look(std::uint64_t place, std::uint64_t end, LogPiece& pi
 }
 
 std::uint64_t LogView::find(std::uint64_t position, std::uint64_t end) const {
-    std::uint64_t place = tail();
+    const std::uint64_t oldest = tail();
+    std::erase_if(passed_, [&](const auto& one) { return one.second < oldest; });
+    if (passed_.size() > 2 * kNotes) passed_.clear();  // only a false log gives so many
+    const auto after = passed_.upper_bound(position);
+    std::uint64_t place = after == passed_.begin() ? oldest : std::prev(after)->second;
+    std::uint64_t noted = place;
     LogPiece piece;
-    while (true) {
+    for (int overruns = 0; overruns < kMostOverruns;) {
         const auto next = look(place, end, piece);
-        if (next == Next::kOverrun) place = tail();
-        else if (next != Next::kPiece || piece.position + piece.size() > position) return place;
-        else place = piece.next_place;
+        if (next == Next::kOverrun) {
+            ++overruns;
+            noted = place = std::max(place, tail());
+            continue;
+        }
+        if (next != Next::kPiece || piece.position + piece.size() > position) return place;
+        if (place - noted >= capacity_ / kNotes) passed_[piece.position] = noted = place;
+        place = piece.next_place;
     }
+    return end;
 }
 
 Result<LogReader> LogReader::map(const UniqueFd& memory) {

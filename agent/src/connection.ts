@@ -118,7 +118,7 @@ export class Connection {
   // Resolves once it is on its way: the daemon stops reading where a process does not take its input.
   async input(id: number, bytes: Uint8Array): Promise<void> {
     while (!this.#ended && this.#socket.bufferedAmount > largestBuffer)
-      await new Promise((done) => setTimeout(done, 10));
+      await new Promise((done) => setTimeout(done, 10)); // a WebSocket has no event for it
     if (this.#ended) throw this.#ended;
     if (!this.#open.has(id)) throw new TorenError({ code: 'ended', status: 409, detail: 'the stream has ended' });
     this.#send(inputFrame(id, bytes) as Uint8Array<ArrayBuffer>);

@@ -232,7 +232,8 @@ describe('follow', () => {
     const items = output[Symbol.asyncIterator]();
     await items.next();
     await items.next();
-    await new Promise((done) => setTimeout(done, 30));
+    fake.on('segments.list', (_, reply) => reply.result({ segments: [], roots: [] }));
+    await socket.call('segments.list', {}); // an ack would have gone before it
     assert.equal(fake.of('ack').length, 0);
     await items.next();
     await until('the first ack', () => fake.of('ack').length === 1);

@@ -6,6 +6,8 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "ipc/inherited.h"
 #include "policy/usage.h"
@@ -37,7 +39,8 @@ int Spawner::run() {
                             {broker_.fd(), POLLIN, 0},
                             {signals_.get(), POLLIN, 0},
                             {guards_.fd(), POLLIN, 0}};
-        const bool measures = proc_ && !slots_.empty();
+        const bool measures =
+            proc_ && std::ranges::any_of(slots_, [](const auto& slot) { return slot.second.init.running(); });
         if (::poll(waiting, std::size(waiting), measures ? kMeasureEvery : -1) < 0 && errno != EINTR) break;
         if (measures) hold_memory();
         if (waiting[2].revents != 0) reap();
