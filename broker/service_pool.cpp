@@ -92,10 +92,11 @@ Task<ServiceAnswer> ServicePool::ask(ServiceRequest request) {
 
 // Sends what can be sent.
 void ServicePool::pump(Shared& shared) {
-    if (!shared.channel || !shared.channel->open()) {
+    if (!shared.channel) {
         if (!shared.starting && !shared.waiting.empty()) spawn(start(shared));
         return;
     }
+    if (!shared.channel->open()) return;  // listen() is about to hear of it
     while (!shared.waiting.empty() && !shared.sending && shared.sent.size() < shared.ahead) {
         const auto next = shared.waiting.front();
         const Sent sent = next->request.send(*shared.channel);
@@ -138,7 +139,7 @@ Task<Done> ServicePool::wait_for_room(Shared& shared) {
 Task<Done> ServicePool::send_content(Shared& shared, std::shared_ptr<Asked> asked) {
     const auto self = shared_from_this();
     const auto channel = shared.channel;
-    std::string_view rest = asked->request.content;
+    std::string_view rest = asked->request.content;  // kept: another worker may have to get it
     bool going = true;
     while (going && !rest.empty()) {
         const auto part = rest.substr(0, ipc::kChunkBytes);
@@ -149,7 +150,6 @@ Task<Done> ServicePool::send_content(Shared& shared, std::shared_ptr<Asked> aske
     const ipc::Chunk end;
     if (going) going = co_await channel->send_when_possible(end);
     if (shared.channel != channel) co_return Done{};
-    asked->request.content = {};
     shared.sending = false;
     if (!going) channel->close();
     pump(shared);
@@ -180,6 +180,7 @@ Task<Done> ServicePool::start(Shared& shared) {
 Task<Done> ServicePool::listen(Shared& shared) {
     const auto self = shared_from_this();
     const auto channel = shared.channel;
+    const auto instance = shared.instance;
     bool going = true;
     while (going) {
         auto packet = co_await channel->receive();
@@ -187,25 +188,26 @@ Task<Done> ServicePool::listen(Shared& shared) {
         if (going) pump(shared);
     }
     channel->close();
-    if (!shared.sent.empty()) {
-        const auto first = shared.sent.front();
-        shared.sent.pop_front();
-        first->answer = {};
-        first->answer.trouble = shared.timed_out ? Trouble::kTime : Trouble::kWorkerDied;
-        if (shared.timed_out) first->answer.error = too_slow(first->request.time);
-        else first->answer.error = died(co_await how_it_ended(shared.service, shared.instance));
-        first->finished.set({});
-    }
-    // Those that it had not begun.
-    while (!shared.sent.empty()) {
-        shared.sent.back()->answer = {};
-        shared.waiting.push_front(shared.sent.back());
-        shared.sent.pop_back();
-    }
-    end_instance(shared.service, shared.instance);
+    // Its place is free at once: nothing below waits for how it ended but the request that it was at.
     shared.channel.reset();
     shared.sending = false;
+    const bool timed_out = shared.timed_out;
+    auto sent = std::exchange(shared.sent, {});
+    while (sent.size() > 1) {  // those that it had not begun
+        sent.back()->answer = {};
+        shared.waiting.push_front(sent.back());
+        sent.pop_back();
+    }
     pump(shared);
+    if (!sent.empty()) {
+        const auto first = sent.front();
+        first->answer = {};
+        first->answer.trouble = timed_out ? Trouble::kTime : Trouble::kWorkerDied;
+        if (timed_out) first->answer.error = too_slow(first->request.time);
+        else first->answer.error = died(co_await how_it_ended(shared.service, instance));
+        first->finished.set({});
+    }
+    end_instance(shared.service, instance);
     co_return Done{};
 }
 
