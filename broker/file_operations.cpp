@@ -359,12 +359,16 @@ constexpr FieldRow kList[] = {{"path", kPath}, {"recursive", kBoolean}, {"hidden
                               {"depth", kNumber}, {"cursor", kText}, {"limit", kNumber}};
 constexpr FieldRow kFind[] = {{"glob", kText, true}, {"path", kPath}, {"hidden", kBoolean}, {"ignore", kBoolean},
                               {"cursor", kText}, {"limit", kNumber}};
+constexpr FieldRow kSearch[] = {{"pattern", kText, true}, {"path", kPath}, {"literal", kBoolean}, {"case", kText},
+                                {"word", kBoolean}, {"glob", kTexts}, {"hidden", kBoolean}, {"ignore", kBoolean},
+                                {"multiline", kBoolean}, {"context", kNumber}, {"limit", kNumber},
+                                {"max_seconds", kNumber}};
 constexpr FieldRow kMkdir[] = {{"path", kPath, true}, {"parents", kBoolean}};
 constexpr FieldRow kSymlink[] = {{"path", kPath, true}, {"target", kPath, true}};
 constexpr FieldRow kMove[] = {{"from", kPath, true}, {"to", kPath, true}, {"replace", kBoolean}, {"if_version", kText}};
 constexpr FieldRow kCopy[] = {{"from", kPath, true}, {"to", kPath, true}, {"replace", kBoolean}, {"recursive", kBoolean}};
 constexpr FieldRow kDelete[] = {{"path", kPath, true}, {"recursive", kBoolean}, {"if_version", kText}};
-constexpr FieldRow kArchive[] = {{"path", kPath, true}, {"format", kText, true}, {"ignore", kBoolean}};
+constexpr FieldRow kArchive[] = {{"path", kPath, true}, {"format", kText}, {"ignore", kBoolean}};
 constexpr FieldRow kWatch[] = {{"path", kPath}, {"recursive", kBoolean}, {"ignore", kBoolean}};
 
 #define IN_SEGMENT "/v2/segments/{segment}/files/"
@@ -378,6 +382,7 @@ constexpr Operation kOperations[] = {
     {"files.append",   "POST",      IN_SEGMENT "append",  Need::kOperator, Over::kBoth,   Bulk::kNone,   kAppend,   append},
     {"files.list",     "GET",       IN_SEGMENT "list",    Need::kViewer,   Over::kBoth,   Bulk::kAnswer, kList,     list},
     {"files.find",     "GET",       IN_SEGMENT "find",    Need::kViewer,   Over::kBoth,   Bulk::kAnswer, kFind,     find},
+    {"files.search",   "GET",       IN_SEGMENT "search",  Need::kViewer,   Over::kBoth,   Bulk::kAnswer, kSearch,   search_files},
     {"files.mkdir",    "POST",      IN_SEGMENT "mkdir",   Need::kOperator, Over::kBoth,   Bulk::kNone,   kMkdir,    mkdir},
     {"files.symlink",  "POST",      IN_SEGMENT "symlink", Need::kOperator, Over::kBoth,   Bulk::kNone,   kSymlink,  symlink},
     {"files.move",     "POST",      IN_SEGMENT "move",    Need::kOperator, Over::kBoth,   Bulk::kNone,   kMove,     move},

@@ -36,7 +36,7 @@ Task<Outcome<std::string>> next_of(std::shared_ptr<Archive> archive) {
 
 Task<Outcome<Reply>> archive_folder(Call& call) {
     const Given given(call.fields);
-    const std::string format = given.text("format");
+    const std::string format = given.text("format", "tar.zst");
     if (format != "tar.zst" && format != "zip")
         co_return problem("invalid_field", "format: tar.zst or zip is expected");
     const ipc::ArchiveFolder message{.path = given.text("path"),
@@ -129,9 +129,7 @@ Task<Outcome<Reply>> watch_folder(Call& call) {
     }
     call.sink->on_end({});
     if (refused) co_return std::move(*refused);
-    Reply reply;
-    reply.json = json::object();
-    co_return reply;
+    co_return problem("cancelled", "the request was cancelled");
 }
 
 }  // namespace toren::broker

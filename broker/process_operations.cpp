@@ -307,7 +307,8 @@ constexpr FieldRow kStart[] = {{"argv", kTexts},    {"shell", kText},    {"cwd",
                                {"retain", kObject}, {"name", kText},     {"request", kText}};
 constexpr FieldRow kRun[] = {{"argv", kTexts},    {"shell", kText},    {"cwd", kPath},        {"env", kObject},
                              {"profile", kText},  {"limits", kObject}, {"terminal", kObject}, {"input", kBoolean},
-                             {"retain", kObject}, {"name", kText},     {"window", kNumber},   {"keep", kBoolean}};
+                             {"retain", kObject}, {"name", kText},     {"request", kText},    {"window", kNumber},
+                             {"keep", kBoolean}};
 constexpr FieldRow kList[] = {{"state", kText}, {"cursor", kText}, {"limit", kNumber}};
 constexpr FieldRow kAlone[] = {kProcess};
 constexpr FieldRow kOutput[] = {

@@ -37,7 +37,7 @@ Task<Outcome<Reply>> create(Call& call) {
 }
 
 // clang-format off
-constexpr FieldRow kCreate[] = {{"name", FieldType::kText, true}, {"root", FieldType::kPath, true}};
+constexpr FieldRow kCreate[] = {{"name", FieldType::kText, true}, {"root", FieldType::kText, true}};
 
 constexpr Operation kOperations[] = {
     {"segments.list",   "GET",  "/v2/segments", Need::kViewer, Over::kBoth, Bulk::kNone,   {}, list},

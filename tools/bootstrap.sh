@@ -26,6 +26,7 @@ test  | libgmock-dev                    | unit tests
 test  | zstd                            | unpacks the archives that tests make
 test  | unzip                           | the same
 test  | patch                           | applies the diffs that tests make
+test  | ripgrep                         | files.search in cells (optional for users)
 test  | git                             | makes the repositories that tests ask about
 vm    | qemu-system-x86                 | test.sh: the tests on other kernels
 lint  | clang-format                    | CI only: layout
