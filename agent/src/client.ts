@@ -196,7 +196,7 @@ export class Client {
             body: bodyBytes(await source.read(offset, Math.min(piece, source.size - offset))),
             signal: signal ?? null,
           });
-          offset = parse('UploadOffset', await json(response)).offset;
+          offset = parse('Upload', await json(response)).offset;
           failures = 0;
         } catch (error) {
           // Bytes of a request that was lost may still have arrived after the daemon was asked.

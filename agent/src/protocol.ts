@@ -167,16 +167,13 @@ export interface Found {
   matches: Match[];
   // There are more than `limit`, or the time was over.
   truncated: boolean;
-  files_searched: number;
+  // Where it was not truncated.
+  files_searched?: number;
 }
 
 export interface Upload {
   // Its id.
   upload: string;
-  offset: Bytes;
-}
-
-export interface UploadOffset {
   // How much is there; the next bytes go here.
   offset: Bytes;
 }
@@ -234,8 +231,8 @@ export type State = 'running' | 'ended';
 // A terminal has stdout alone.
 export type Stream = 'stdout' | 'stderr';
 
-// A name without SIG, or a number.
-export type Signal = string | number;
+// A name, or a number as text.
+export type Signal = string;
 
 // How a process ended: by itself with a code, or by a signal.
 export type Exit = {
@@ -481,13 +478,13 @@ export interface Operations {
   // How much of an upload is there.
   'uploads.get': {
     fields: { segment: SegmentName; upload: string } & OneOf<{ path: Path; path_bytes: Base64 }>;
-    result: UploadOffset;
+    result: Upload;
     event: never;
   };
   // The next bytes of an upload.
   'uploads.append': {
     fields: { segment: SegmentName; upload: string; offset: Bytes } & OneOf<{ path: Path; path_bytes: Base64 }>;
-    result: UploadOffset;
+    result: Upload;
     event: never;
   };
   // Forgets an upload.
@@ -700,11 +697,11 @@ export const table = {
   },
   'uploads.get': {
     need: 'operator', socket: false, method: 'GET', path: '/v2/segments/{segment}/uploads/{upload}',
-    query: ['path'], body: 'none', paths: ['path'], answer: 'UploadOffset',
+    query: ['path'], body: 'none', paths: ['path'], answer: 'Upload',
   },
   'uploads.append': {
     need: 'operator', socket: false, method: 'PATCH', path: '/v2/segments/{segment}/uploads/{upload}',
-    query: ['path', 'offset'], body: 'raw', paths: ['path'], answer: 'UploadOffset',
+    query: ['path', 'offset'], body: 'raw', paths: ['path'], answer: 'Upload',
   },
   'uploads.abort': {
     need: 'operator', socket: false, method: 'DELETE', path: '/v2/segments/{segment}/uploads/{upload}',
@@ -818,7 +815,6 @@ export interface Shapes {
   ContextLine: ContextLine;
   Found: Found;
   Upload: Upload;
-  UploadOffset: UploadOffset;
   Change: Change;
   Changes: Changes;
   ProcessId: ProcessId;
@@ -865,9 +861,8 @@ export const shapes: Record<ShapeName, object> = {
   Deleted: {"type":"object","required":["deleted"],"properties":{"deleted":{"type":"integer"}}},
   Match: {"type":"object","required":["path","line","offset","spans"],"properties":{"path":{"$ref":"Path"},"path_bytes":{"$ref":"Base64"},"line":{"type":"integer"},"text":{"type":"string"},"text_bytes":{"$ref":"Base64"},"offset":{"$ref":"Bytes"},"spans":{"type":"array","items":{"type":"array","items":{"type":"integer"},"minItems":2,"maxItems":2}},"cut":{"type":"boolean"},"before":{"type":"array","items":{"$ref":"ContextLine"}},"after":{"type":"array","items":{"$ref":"ContextLine"}}}},
   ContextLine: {"type":"object","required":["line"],"properties":{"line":{"type":"integer"},"text":{"type":"string"},"text_bytes":{"$ref":"Base64"},"cut":{"type":"boolean"}}},
-  Found: {"type":"object","required":["matches","truncated","files_searched"],"properties":{"matches":{"type":"array","items":{"$ref":"Match"}},"truncated":{"type":"boolean"},"files_searched":{"type":"integer"}}},
+  Found: {"type":"object","required":["matches","truncated"],"properties":{"matches":{"type":"array","items":{"$ref":"Match"}},"truncated":{"type":"boolean"},"files_searched":{"type":"integer"}}},
   Upload: {"type":"object","required":["upload","offset"],"properties":{"upload":{"type":"string"},"offset":{"$ref":"Bytes"}}},
-  UploadOffset: {"type":"object","required":["offset"],"properties":{"offset":{"$ref":"Bytes"}}},
   Change: {"type":"object","required":["event","path","kind"],"properties":{"event":{"type":"string","enum":["created","changed","deleted","moved"]},"path":{"$ref":"Path"},"path_bytes":{"$ref":"Base64"},"from":{"$ref":"Path"},"from_bytes":{"$ref":"Base64"},"kind":{"$ref":"Kind"}}},
   Changes: {"oneOf":[{"type":"object","required":["events"],"properties":{"events":{"type":"array","items":{"$ref":"Change"}}}},{"type":"object","required":["overflow"],"properties":{"overflow":{"const":true}}}]},
   ProcessId: {"type":"string"},
