@@ -49,6 +49,8 @@ void add_process_basics(FilterTable& table) {
 FilterTable make_command_init_table() {
     FilterTable table{FilterRole::kCommandInit, end_process(), {}};
     add_process_basics(table);
+    // The pipes of its own command, which may do that to them as well.
+    table.add({{"fcntl", allow(), "a larger pipe for much output", {int_is(1, F_SETPIPE_SZ)}}});
     table.permit({"wait4", "waitid", "kill", "rt_sigtimedwait", "rt_sigpending", "rt_sigsuspend", "readv",
                   "close_range"});
     // Where no cgroup holds a command's memory, its init measures it in /proc. What else it could open to read is what
