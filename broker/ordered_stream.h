@@ -72,6 +72,10 @@ public:
 
 private:
     using Done = std::function<void(boost::system::error_code, std::size_t)>;
+    // As much in one call as the socket takes. Asio's own condition is 64 KiB: for each the client would be woken.
+    static std::size_t whole_writes(const boost::system::error_code& error, std::size_t) {
+        return error ? 0 : std::size_t{1} << 24;
+    }
     struct Direct {
         std::vector<boost::asio::const_buffer> buffers;
         Promise<bool> written;
@@ -117,8 +121,9 @@ private:
             IoResult result;
             if (state->failed) result.error = boost::asio::error::operation_aborted;
             else
-                result =
-                    co_await Io([&](auto done) { boost::asio::async_write(state->stream, buffers, std::move(done)); });
+                result = co_await Io([&](auto done) {
+                    boost::asio::async_write(state->stream, buffers, whole_writes, std::move(done));
+                });
             state->failed = state->failed || result.error;
             state->waiting_bytes -= bytes.size();
             for (const auto& [length, done] : handlers) done(result.error, length);

@@ -28,7 +28,7 @@ namespace {
 
 constexpr std::uint64_t kHeaderPage = 4096;
 constexpr std::uint64_t kRecordHeader = 16;
-constexpr std::uint64_t kLargestRecord = 64 * 1024;
+constexpr std::uint64_t kLargestRecord = 128 * 1024;
 constexpr std::uint64_t kNotes = 64;  // of places, for one turn of the ring
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free && sizeof(LogHeader) <= kHeaderPage);
 

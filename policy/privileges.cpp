@@ -33,9 +33,14 @@ Result<> set_capabilities(std::span<const cap_value_t> held, std::span<const cap
     return Ok{};
 }
 
+// Of this process's bounding set, and of those whom it forks: what has gone does not come back.
+std::uint64_t dropped = 0;
+bool is_dropped(cap_value_t cap) { return cap < 64 && (dropped >> cap & 1) != 0; }
+
 // Straight to the kernel, once for each: the first that it does not know is after the last.
 Result<> drop_bounding_set_except(std::span<const cap_value_t> kept) {
     for (cap_value_t cap = 0;; ++cap) {
+        if (is_dropped(cap)) continue;
         if (std::find(kept.begin(), kept.end(), cap) != kept.end()) continue;
         if (::prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) == 0) continue;
         if (errno == EINVAL) return Ok{};
@@ -47,6 +52,11 @@ Result<> drop_bounding_set_except(std::span<const cap_value_t> kept) {
 }
 
 }  // namespace
+
+void note_dropped_capabilities() {
+    for (cap_value_t cap = 0; cap < 64; ++cap)
+        if (::prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 0) dropped |= std::uint64_t{1} << cap;
+}
 
 Result<> keep_only_capabilities(std::span<const cap_value_t> kept) {
     TRY(drop_bounding_set_except(kept));

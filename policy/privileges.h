@@ -12,6 +12,8 @@ namespace toren {
 
 // The only capabilities left, in every set and through exec, are those named; none can come back (securebits locked).
 Result<> keep_only_capabilities(std::span<const cap_value_t> kept);
+// For a process that forks many who drop all: what its bounding set lacks they need not drop again, one call for each.
+void note_dropped_capabilities();
 // Every set is empty, the bounding and ambient sets included.
 Result<> drop_all_capabilities();
 // No exec gives more than this process has.

@@ -83,6 +83,33 @@ std::uint64_t microseconds(const timeval& time) {
 // Of what a pipe may still bring once its command's tree is gone: more than an ordinary user's pipe can hold.
 constexpr std::uint64_t kMostAfterEnd = 2ULL << 20;
 
+// How fast a command prints. Beyond this its output is read in large pieces: whoever follows is woken for each, and the
+// command at each too, so that many small ones cost more than what is in them.
+constexpr std::uint64_t kFlowWindow = 1'000'000;                        // ns
+constexpr std::uint64_t kMuchInWindow = 64 * 1024, kManyInWindow = 16;  // bytes, reads
+constexpr long kRest = 500'000;                                         // ns: less than anybody sees
+constexpr int kLargePipe = 1 << 20;                                     // what an ordinary user may have
+
+class Flow {
+public:
+    void note(std::uint64_t bytes, std::uint64_t now) {
+        if (now - began_ > kFlowWindow) {
+            fast_ = enough();
+            began_ = now;
+            bytes_ = reads_ = 0;
+        }
+        bytes_ += bytes;
+        ++reads_;
+        fast_ = fast_ || enough();
+    }
+    bool fast() const { return fast_; }
+
+private:
+    bool enough() const { return bytes_ >= kMuchInWindow || reads_ >= kManyInWindow; }
+    std::uint64_t began_ = 0, bytes_ = 0, reads_ = 0;
+    bool fast_ = false;
+};
+
 constexpr const char* kEndOfTransmission = "\x04";
 
 // All that the init holds while its command runs.
@@ -116,7 +143,8 @@ public:
     // Until the command has ended and its output is in the log, or the broker has gone.
     void run() {
         while (!(ended_ && !output_ && !errors_)) {
-            const bool room = log_.has_room(kept());
+            const bool rests = resting();
+            const bool room = !rests && log_.has_room(kept());
             pollfd waiting[] = {{control_.fd(), POLLIN, 0},
                                 {ended_ ? -1 : signals_.get(), POLLIN, 0},
                                 {room && output_ ? output_.get() : -1, POLLIN, 0},
@@ -124,7 +152,9 @@ public:
                                 {started_ ? -1 : failure_.get(), POLLIN, 0},
                                 {pending_input_.empty() ? -1 : input_.get(), POLLOUT, 0}};
             const int wait = ended_ ? (room ? 0 : -1) : limits_.milliseconds_to_next();
-            if (::poll(waiting, std::size(waiting), wait) < 0 && errno != EINTR) return;
+            const timespec rest{0, kRest}, time{wait / 1000, wait % 1000 * 1'000'000};
+            const timespec* longest = rests ? &rest : wait < 0 ? nullptr : &time;
+            if (::ppoll(waiting, std::size(waiting), longest, nullptr) < 0 && errno != EINTR) return;
             if (waiting[4].revents != 0) take_start();
             if (waiting[2].revents != 0 || ended_) take(output_, ipc::Stream::kStdout);
             if (waiting[3].revents != 0 || ended_) take(errors_, ipc::Stream::kStderr);
@@ -145,11 +175,27 @@ private:
     void take(UniqueFd& pipe, ipc::Stream stream) {
         if (!pipe || !log_.has_room(kept())) return;
         const auto length = log_.append_from(pipe.get(), stream, kept());
+        if (length > 0 && !ended_) note_flow(pipe, static_cast<std::uint64_t>(length));
         if (length > 0) output_bytes_ += static_cast<std::uint64_t>(length);
         if (length > 0 && ended_) bytes_after_end_ += static_cast<std::uint64_t>(length);
         // Once the tree is gone its output is what lies in the pipe: another command of the segment may have been
         // given the other end, and keeps nobody waiting.
         if (length == 0 || (ended_ && (length < 0 || bytes_after_end_ > kMostAfterEnd))) pipe.reset();
+    }
+
+    void note_flow(const UniqueFd& pipe, std::uint64_t length) {
+        const bool was_fast = flow_.fast();
+        const std::uint64_t now = nanoseconds(CLOCK_MONOTONIC);
+        flow_.note(length, now);
+        // Little is left: the pipe may fill for a while.
+        if (flow_.fast() && length < kMuchInWindow) rest_until_ = now + kRest;
+        // Where the user has too many such pipes already, this one stays as it is.
+        if (!was_fast && flow_.fast() && !terminal_) ::fcntl(pipe.get(), F_SETPIPE_SZ, kLargePipe);
+    }
+
+    bool resting() {
+        if (rest_until_ != 0 && (ended_ || nanoseconds(CLOCK_MONOTONIC) >= rest_until_)) rest_until_ = 0;
+        return rest_until_ != 0;
     }
 
     // The failure pipe ends when the command is executed, or brings why it could not be.
@@ -325,6 +371,8 @@ private:
     std::uint64_t bytes_after_end_ = 0;
     bool started_ = false;
     std::uint64_t began_ = nanoseconds(CLOCK_MONOTONIC);
+    Flow flow_;
+    std::uint64_t rest_until_ = 0;  // 0: it reads
     bool held_ = true;
     bool tell_start_ = false;
     std::uint64_t consumed_ = 0;

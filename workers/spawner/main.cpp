@@ -26,6 +26,7 @@ namespace {
 Result<> ladder(UniqueFd& signals) {
     TRY(die_with_parent(ipc::kSpawnerSupervisorFd));
     TRY(set_not_dumpable());
+    note_dropped_capabilities();
     sigset_t child;
     sigemptyset(&child);
     sigaddset(&child, SIGCHLD);
