@@ -10,6 +10,8 @@ using Clock = std::chrono::steady_clock;
 
 namespace {
 constexpr std::uint16_t kOwnProfile = 0;  // the segment's
+constexpr std::size_t kReadySlots = 2;
+constexpr std::chrono::milliseconds kRefillAfter{2};
 }  // namespace
 
 Cell::Cell(std::string segment, OpenedCell opened)
@@ -78,6 +80,16 @@ void Cell::take_new_slot(const ipc::Slot& slot, ipc::Packet& packet) {
     }
 }
 
+// Slots are kept ready, so that the next command finds its namespaces made. They are made when this one has had the
+// time to start, and most to end: to make one takes as long.
+void Cell::refill_soon() {
+    if (refill_) return;
+    refill_.emplace(kRefillAfter, [this] {
+        refill_.reset();
+        while (alive() && ready_.size() + ordered_.size() < waiting_.size() + kReadySlots) prepare_slot();
+    });
+}
+
 std::optional<std::uint16_t> Cell::profile(std::string_view name) const {
     const auto found = std::ranges::find(profiles_, name);
     if (found == profiles_.end()) return std::nullopt;
@@ -107,10 +119,7 @@ Task<Result<std::shared_ptr<Command>>> Cell::take_slot(ipc::NewSlot wanted) {
         if (!taken) co_return std::move(taken.error());
         command = std::move(*taken);
     }
-    // One slot is kept ready, so that the next command finds its namespaces made. After this one has been started.
-    post([self = shared_from_this()] {
-        if (self->ready_.size() + self->ordered_.size() <= self->waiting_.size()) self->prepare_slot();
-    });
+    refill_soon();
     co_return command;
 }
 
@@ -149,6 +158,7 @@ void Cell::retire() { spawner_->send(ipc::Retire{}); }
 
 void Cell::end(const std::string& why) {
     spawner_->close();
+    refill_.reset();
     ready_.clear();
     for (const auto& waiting : std::exchange(waiting_, {})) waiting.set(error(why));
     for (const auto& [request, waiting] : std::exchange(special_, {})) waiting.set(error(why));

@@ -60,6 +60,7 @@ private:
     void take_new_slot(const ipc::Slot& slot, ipc::Packet& packet);
     using NewCommand = Promise<Result<std::shared_ptr<Command>>>;
     void prepare_slot();
+    void refill_soon();
     void end(const std::string& why);
 
     std::string segment_;
@@ -67,8 +68,9 @@ private:
     std::shared_ptr<ServicePool> services_;
     std::vector<std::string> profiles_;
     std::uint32_t requests_ = 0;
-    std::deque<std::shared_ptr<Command>> ready_;   // plain slots under the segment's own profile
-    std::deque<std::uint32_t> ordered_;            // those that were asked for and have not yet come, by request
+    std::deque<std::shared_ptr<Command>> ready_;  // plain slots under the segment's own profile
+    std::deque<std::uint32_t> ordered_;           // those that were asked for and have not yet come, by request
+    std::optional<Timer> refill_;
     std::deque<NewCommand> waiting_;               // for one of those
     std::map<std::uint32_t, NewCommand> special_;  // all others, by request
     std::optional<Promise<Result<HeldCommand>>> next_held_;
