@@ -21,12 +21,12 @@ build | libgit2-dev                     | vcs worker: status and diff
 build | libzstd-dev                     | files worker: archives
 build | zlib1g-dev                      | files worker: archives
 build | libcli11-dev                    | cli: the command line
+build | ripgrep                         | files.search: a command in the cage
 test  | libgtest-dev                    | unit tests
 test  | libgmock-dev                    | unit tests
 test  | zstd                            | unpacks the archives that tests make
 test  | unzip                           | the same
 test  | patch                           | applies the diffs that tests make
-test  | ripgrep                         | files.search in cells (optional for users)
 test  | git                             | makes the repositories that tests ask about
 vm    | qemu-system-x86                 | test.sh: the tests on other kernels
 lint  | clang-format                    | CI only: layout
