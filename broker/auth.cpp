@@ -1,10 +1,11 @@
 #include "broker/auth.h"
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
 #include <sys/random.h>
 
 #include <ctime>
+
+#include "broker/digest.h"
 
 namespace toren::broker {
 namespace {
@@ -12,13 +13,6 @@ namespace {
 constexpr std::int64_t kPairingTries = 5;
 constexpr std::size_t kTokenBytes = 32;
 constexpr std::size_t kSessionIdBytes = 16;
-
-std::string sha256(std::string_view bytes) {
-    std::string digest(32, '\0');
-    EVP_Digest(bytes.data(), bytes.size(), reinterpret_cast<unsigned char*>(digest.data()), nullptr, EVP_sha256(),
-               nullptr);
-    return digest;
-}
 
 bool equal_in_constant_time(std::string_view a, std::string_view b) {
     return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;

@@ -43,14 +43,14 @@ Result<int> run(int listeners, bool landlock) {
     TRY_ASSIGN(auto auth, broker::Auth::begin(*store, settings));
     const std::chrono::seconds idle(settings.cell_idle_seconds);
     const broker::Processes::Limits limits{settings.commands_per_segment, settings.processes_kept,
-                                           settings.process_keep_seconds};
+                                           settings.process_keep_seconds, settings.spool_bytes};
     broker::SupervisorLink& supervisor = *link;
     broker::Broker broker{.settings = std::move(settings),
                           .store = std::move(store),
                           .auth = std::move(auth),
                           .supervisor = std::move(link),
                           .cells = {supervisor, idle},
-                          .processes = {broker.cells, limits},
+                          .processes = {broker.cells, limits, kBrokerState},
                           .ancillaries = {}};
     broker.supervisor->start();
     broker.processes.take_over(broker.settings.live_cells);

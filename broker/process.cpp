@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/log.h"
+
 namespace toren::broker {
 
 using nlohmann::json;
@@ -17,9 +19,17 @@ constexpr std::size_t kMostArgv = 3 * 1024;
 }  // namespace
 
 std::string ProcessAbout::to_json() const {
-    const json all = {{"id", id},       {"segment", segment},      {"argv", argv},       {"cwd", cwd},
-                      {"name", name},   {"profile", profile},      {"request", request}, {"terminal", terminal},
-                      {"input", input}, {"started_ns", started_ns}};
+    const json all = {{"id", id},
+                      {"segment", segment},
+                      {"argv", argv},
+                      {"cwd", cwd},
+                      {"name", name},
+                      {"profile", profile},
+                      {"request", request},
+                      {"terminal", terminal},
+                      {"input", input},
+                      {"disk", disk},
+                      {"started_ns", started_ns}};
     return all.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
@@ -48,7 +58,7 @@ std::optional<ProcessAbout> ProcessAbout::from_json(const std::string& text) {
     const bool whole = read("id", about.id) && read("segment", about.segment) && read("argv", about.argv) &&
                        read("cwd", about.cwd) && read("name", about.name) && read("profile", about.profile) &&
                        read("request", about.request) && read("terminal", about.terminal) &&
-                       read("input", about.input) && read("started_ns", about.started_ns);
+                       read("input", about.input) && read("disk", about.disk) && read("started_ns", about.started_ns);
     if (!whole) return std::nullopt;
     return about;
 }
@@ -166,6 +176,55 @@ void Process::kill(const char* why) {
 }
 
 void Process::abandon() { command_->control.close(); }
+
+// --- its output on disk
+
+std::uint64_t Process::oldest() const {
+    ipc::LogPiece piece;
+    const bool some = log().look(log().tail(), end_place(), piece) == ipc::LogView::Next::kPiece;
+    return some ? piece.position : log().position();
+}
+
+Task<Done> Process::fill(std::unique_ptr<Spool> spool) {
+    const auto self = shared_from_this();
+    spool_ = std::move(spool);
+    Follower follower(self, log().find(spool_->end(), end_place()));
+    int overruns = 0;
+    while (spool_ && overruns < ipc::LogView::kMostOverruns) {
+        ipc::LogPiece piece;
+        const auto next = follower.look(piece);
+        if (next == ipc::LogView::Next::kPiece) {
+            std::uint64_t position = piece.position;
+            for (const auto part : piece.parts) {
+                if (auto kept = spool_->append(piece.stream, position, part); !kept) {
+                    log_warning("the output of process " + about_.id +
+                                " is not kept on disk from here on: " + kept.error().text());
+                    co_return follower.done(), Done{};
+                }
+                position += part.size();
+            }
+            overruns = 0;
+            follower.advance(piece.next_place);
+            follower.release(piece.next_place);
+            co_await yield();
+        } else if (next == ipc::LogView::Next::kOverrun) {
+            ++overruns;
+            follower.skip();
+        } else if (next != ipc::LogView::Next::kNothing || !running()) {
+            break;
+        } else {
+            caught_up();
+            co_await news();
+        }
+    }
+    follower.done();
+    co_return Done{};
+}
+
+void Process::forget_spool() {
+    if (spool_) spool_->remove();
+    spool_.reset();
+}
 
 // --- those who follow
 

@@ -15,6 +15,7 @@
 
 #include "broker/command.h"
 #include "broker/loop.h"
+#include "broker/spool.h"
 #include "broker/task.h"
 
 namespace toren::broker {
@@ -30,6 +31,7 @@ struct ProcessAbout {
     std::string request;  // the client's word by which a repeated start is known
     bool terminal = false;
     bool input = false;
+    bool disk = false;  // all of its output is kept on disk
     std::int64_t started_ns = 0;
 
     std::string to_json() const;
@@ -58,6 +60,14 @@ public:
     bool lost() const { return lost_; }
     // Whether it could not be executed.
     bool start_failed() const { return exited_ && exited_->failed_step != ipc::StartStep::kNone; }
+    // All of its output so far, on disk; null where nobody asked for that.
+    const Spool* spool() const { return spool_.get(); }
+    // The position of the oldest output in its log, or where the next will be.
+    std::uint64_t oldest() const;
+    // Writes all output to the spool as it comes, until it has ended or the spool is full.
+    Task<Done> fill(std::unique_ptr<Spool> spool);
+    // Its output is not wanted any more.
+    void forget_spool();
     // Where its output ends, or is now.
     std::uint64_t end_place() const { return exited_ ? exited_->place : log().head(); }
     // Why this broker ended it: "killed", "cancelled", "time"; null where it did not.
@@ -126,6 +136,7 @@ private:
     std::shared_ptr<Command> command_;
     bool started_ = false;
     std::optional<ipc::Exited> exited_;
+    std::unique_ptr<Spool> spool_;
     bool lost_ = false;
     const char* ended_by_ = nullptr;
     bool held_ = true;

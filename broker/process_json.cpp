@@ -32,9 +32,7 @@ json exit_json(const Process& process) {
 
 json process_json(const Process& process) {
     const ProcessAbout& about = process.about();
-    const ipc::LogView& log = process.log();
-    ipc::LogPiece oldest;
-    const bool some = log.look(log.tail(), process.end_place(), oldest) == ipc::LogView::Next::kPiece;
+    const bool disk = process.spool() != nullptr && process.spool()->end() > 0;
     json all = {{"process", about.id},
                 {"segment", about.segment},
                 {"argv", about.argv},
@@ -44,7 +42,9 @@ json process_json(const Process& process) {
                 {"state", process.running() ? "running" : "ended"},
                 {"started_ns", std::to_string(about.started_ns)},
                 {"output",
-                 {{"from", some ? oldest.position : log.position()}, {"to", log.position()}, {"retained", "memory"}}}};
+                 {{"from", disk ? 0 : process.oldest()},
+                  {"to", process.log().position()},
+                  {"retained", disk ? "disk" : "memory"}}}};
     if (!about.name.empty()) all["name"] = about.name;
     if (process.exited()) all["exit"] = exit_json(process);
     else if (process.lost()) all["exit"] = {{"lost", true}};

@@ -50,7 +50,7 @@ Task<Outcome<Reply>> start(Call& call) {
     if (auto* refused = std::get_if<Problem>(&spec)) co_return std::move(*refused);
     auto& wanted = std::get<StartSpec>(spec);
     wanted.listed = wanted.kept = wanted.tell = true;
-    wanted.held = false;
+    wanted.held = wanted.disk;  // what is kept on disk must not be overwritten before
     auto started = co_await start_process(call.broker, std::move(wanted));
     if (auto* refused = std::get_if<Problem>(&started)) co_return std::move(*refused);
     const auto process = std::get<std::shared_ptr<Process>>(started);
@@ -120,6 +120,7 @@ public:
     // False where the log is broken.
     bool fill() {
         const ipc::LogView& log = process_.log();
+        fill_from_disk();
         const std::uint64_t end = process_.end_place();
         std::uint64_t place = log.find(next_, end);
         for (int overruns = 0; taken_ < most_;) {
@@ -129,7 +130,7 @@ public:
                 std::string bytes(piece.parts[0]);
                 bytes += piece.parts[1];
                 if (log.kept(place)) {
-                    take(piece, std::move(bytes));
+                    take(piece.stream, piece.position, std::move(bytes));
                     place = piece.next_place;
                     continue;
                 }
@@ -164,9 +165,18 @@ private:
         std::string bytes;
     };
 
-    void take(const ipc::LogPiece& piece, std::string bytes) {
-        if (piece.position > next_ && chunks_.empty()) gap_ = {next_, piece.position};
-        std::uint64_t position = piece.position;
+    // What the log holds no more.
+    void fill_from_disk() {
+        const Spool* spool = process_.spool();
+        while (spool != nullptr && taken_ < most_ && next_ < process_.oldest()) {
+            auto piece = spool->read(next_, most_ - taken_);
+            if (!piece) return;
+            take(piece->stream, piece->position, std::move(piece->bytes));
+        }
+    }
+
+    void take(ipc::Stream stream, std::uint64_t position, std::string bytes) {
+        if (position > next_ && chunks_.empty()) gap_ = {next_, position};
         if (position < next_) {
             const auto skipped = std::min<std::uint64_t>(next_ - position, bytes.size());
             bytes.erase(0, skipped);
@@ -174,13 +184,13 @@ private:
         }
         bytes.resize(std::min<std::uint64_t>(bytes.size(), most_ - taken_));
         next_ = position + bytes.size();
-        if (only_ != ipc::Stream{} && piece.stream != only_) return;
+        if (only_ != ipc::Stream{} && stream != only_) return;
         taken_ += bytes.size();
         if (bytes.empty()) return;
-        if (!chunks_.empty() && chunks_.back().stream == piece.stream &&
+        if (!chunks_.empty() && chunks_.back().stream == stream &&
             chunks_.back().position + chunks_.back().bytes.size() == position)
             chunks_.back().bytes += bytes;
-        else chunks_.push_back({piece.stream, position, std::move(bytes)});
+        else chunks_.push_back({stream, position, std::move(bytes)});
     }
 
     // What goes on elsewhere may cut a character in two: the last chunk gives its beginning back to the next page.

@@ -65,8 +65,13 @@ std::optional<Problem> read_environment(const json& given, std::vector<std::stri
     return std::nullopt;
 }
 
-std::optional<Problem> read_retention(const json& given, ipc::NewSlot& slot) {
+std::optional<Problem> read_retention(const json& given, ipc::NewSlot& slot, bool& disk) {
     for (const auto& [name, value] : given.items()) {
+        if (name == "disk" && value.is_boolean()) {
+            disk = value.get<bool>();
+            continue;
+        }
+        if (name == "disk") return invalid("retain.disk", "true or false");
         if (name != "bytes") return problem("unknown_field", "retain has no field '" + name.substr(0, 64) + "'");
         if (!value.is_number_unsigned() || value < ipc::kSmallestRing || value > ipc::kLargestRing ||
             !std::has_single_bit(value.get<std::uint64_t>()))
@@ -108,7 +113,7 @@ Outcome<StartSpec> read_start(const std::string& segment, const json& fields) {
     if (fields.contains("terminal"))
         if (auto refused = read_terminal(fields["terminal"], spec.slot)) return std::move(*refused);
     if (fields.contains("retain"))
-        if (auto refused = read_retention(fields["retain"], spec.slot)) return std::move(*refused);
+        if (auto refused = read_retention(fields["retain"], spec.slot, spec.disk)) return std::move(*refused);
     return spec;
 }
 

@@ -89,6 +89,7 @@ private:
         copies_.clear();
         moved_ = blocked_ = false;
         place_ = follower_.place();
+        if (collect_from_disk()) return;
         std::uint64_t bytes = 0;
         for (looks_ = 0; messages_.size() < kMostMessages && bytes < kMostBytes && looks_ < kMostLooks; ++looks_) {
             ipc::LogPiece piece;
@@ -103,7 +104,10 @@ private:
             broken_ = next == ipc::LogView::Next::kMalformed;
             if (next != ipc::LogView::Next::kPiece) return;
             overruns_ = 0;
-            if (piece.position > position_ && !tell_gap(piece.position)) return;
+            if (piece.position > position_) {
+                moved_ = moved_ || is_on_disk();
+                if (is_on_disk() || !tell_gap(piece.position)) return;
+            }
             const std::uint64_t skipped = std::min<std::uint64_t>(position_ - piece.position, piece.size());
             if (only_ != ipc::Stream{} && piece.stream != only_) {
                 position_ = piece.position + piece.size();
@@ -129,6 +133,51 @@ private:
         }
     }
 
+    bool is_on_disk() const {
+        const Spool* spool = process_->spool();
+        return !disk_failed_ && spool != nullptr && position_ < spool->end() && position_ < process_->oldest();
+    }
+
+    // What the log holds no more. False where there is nothing of that.
+    bool collect_from_disk() {
+        if (!is_on_disk()) return false;
+        std::uint64_t bytes = 0;
+        while (messages_.size() < kMostMessages && bytes < kMostBytes && is_on_disk()) {
+            const std::uint64_t room = window_ - outstanding_;
+            blocked_ = room == 0;
+            if (blocked_) break;
+            auto piece = process_->spool()->read(position_, std::min(room, kMostBytes - bytes));
+            disk_failed_ = !piece;
+            if (!piece) break;
+            if (piece->position > position_ && !tell_gap(piece->position)) break;
+            const std::uint64_t size = piece->bytes.size();
+            bytes += size;
+            moved_ = true;
+            if (only_ == ipc::Stream{} || piece->stream == only_) {
+                const bool ask = is_ack_due(size) || size == room;
+                auto copy = std::make_unique<std::string>(std::move(piece->bytes));
+                messages_.push_back({output_header(sink_.id(), piece->stream, ask, position_), {*copy, {}}});
+                copies_.push_back(std::move(copy));
+                outstanding_ += size;
+                position_ += size;
+                unacked_.push_back({position_, place_, size});
+            } else {
+                position_ += size;
+                pass_over();
+            }
+        }
+        place_ = process_->log().find(position_, process_->end_place());
+        return moved_ || blocked_;
+    }
+
+    // Often enough for the window.
+    bool is_ack_due(std::uint64_t size) {
+        since_asked_ += size;
+        if (since_asked_ < window_ / 4) return false;
+        since_asked_ = 0;
+        return true;
+    }
+
     // What is left out needs no ack: it is released with what was sent before it.
     void pass_over() {
         if (!unacked_.empty() && unacked_.back().bytes == 0) unacked_.pop_back();
@@ -144,10 +193,9 @@ private:
     }
 
     bool add(const ipc::LogPiece& piece, std::uint64_t skipped, std::uint64_t size, bool fills_window) {
-        // Often enough for the window, and for the ring, which holds what is not acknowledged.
-        since_asked_ += size;
-        const bool ask = since_asked_ >= window_ / 4 || fills_window ||
-                         piece.next_place - asked_place_ >= process_->log().capacity() / 4;
+        // And for the ring, which holds what is not acknowledged.
+        const bool ask =
+            is_ack_due(size) || fills_window || piece.next_place - asked_place_ >= process_->log().capacity() / 4;
         if (ask) {
             since_asked_ = 0;
             asked_place_ = piece.next_place;
@@ -189,6 +237,7 @@ private:
     std::uint64_t outstanding_ = 0;  // bytes in them
     std::uint64_t place_ = 0;
     bool moved_ = false, blocked_ = false, broken_ = false;
+    bool disk_failed_ = false;  // what is missing is told as a gap then
     int looks_ = 0, overruns_ = 0;
     std::vector<BinaryMessage> messages_;
     std::vector<std::unique_ptr<std::string>> copies_;

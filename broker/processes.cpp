@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/log.h"
+
 namespace toren::broker {
 namespace {
 
@@ -30,11 +32,16 @@ ProcessAbout about_of(const StartSpec& spec, const std::string& profile) {
     about.request = spec.request;
     about.terminal = spec.slot.rows != 0;
     about.input = spec.start->input;
+    about.disk = spec.disk;
     about.started_ns = now_ns();
     return about;
 }
 
 }  // namespace
+
+bool is_id(std::string_view text) {
+    return text.size() == 16 && text.find_first_not_of("0123456789abcdef") == text.npos;
+}
 
 std::string random_id() {
     std::uint64_t random = 0;
@@ -80,6 +87,7 @@ Task<Outcome<std::shared_ptr<Process>>> Processes::start_in(StartSpec spec) {
         if (!process->start(*spec.start, spec.held, spec.tell)) continue;
         cell->hold(process);
         if (spec.listed) add(process, cell);
+        if (spec.disk) spool(process);
         spawn(attend(process));
         co_return process;
     }
@@ -97,12 +105,13 @@ void Processes::take_over(const std::vector<std::string>& live_cells) {
     cells_.on_opened([this](std::shared_ptr<Cell> cell) { return adopt(std::move(cell)); });
     left_.insert(live_cells.begin(), live_cells.end());
     for (const auto& segment : live_cells) spawn(know(segment));
+    if (left_.empty()) remove_left_spools();
 }
 
 Task<Done> Processes::know(std::string segment) {
     if (!left_.contains(segment)) co_return Done{};
     co_await cells_.open(segment);
-    left_.erase(segment);
+    if (left_.erase(segment) > 0 && left_.empty()) remove_left_spools();
     co_return Done{};
 }
 
@@ -113,7 +122,7 @@ Task<Done> Processes::adopt(std::shared_ptr<Cell> cell) {
         if (!held || held->command == nullptr) co_return Done{};
         after = held->command->slot;
         auto about = ProcessAbout::from_json(held->about);
-        if (!about || about->segment != cell->segment() || kept_.contains(about->id)) continue;
+        if (!about || about->segment != cell->segment() || !is_id(about->id) || kept_.contains(about->id)) continue;
         auto process = std::make_shared<Process>(std::move(*about), held->command);
         // Its broker died before it could start it, or before it could tell that it was not started.
         if (process->start_failed()) {
@@ -123,6 +132,7 @@ Task<Done> Processes::adopt(std::shared_ptr<Cell> cell) {
         cell->hold(process);
         add(process, cell);
         process->expect_followers();
+        if (process->about().disk) spool(process);
         spawn(attend(process));
     }
 }
@@ -152,8 +162,24 @@ void Processes::remove(const std::shared_ptr<Process>& process) {
     const auto found = kept_.find(process->about().id);
     if (found == kept_.end()) return;
     if (const auto cell = found->second.cell.lock()) cell->drop(process->slot());
+    process->forget_spool();
     process->abandon();
     kept_.erase(found);
+}
+
+void Processes::spool(const std::shared_ptr<Process>& process) {
+    auto opened = Spool::open(spool_folder(state_, process->about().segment), process->about().id, quota_);
+    if (opened) spawn(process->fill(std::move(*opened)));
+    else log_warning("the output of process " + process->about().id + " is not kept on disk: " + opened.error().text());
+}
+
+// Of cells that have ended without this broker.
+void Processes::remove_left_spools() {
+    std::set<std::string> wanted;
+    for (const auto& [id, entry] : kept_)
+        if (entry.process->about().disk)
+            wanted.insert(spool_path(spool_folder(state_, entry.process->about().segment), id));
+    remove_other_spools(state_, wanted);
 }
 
 // Of those that have ended the newest stay.

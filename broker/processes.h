@@ -28,15 +28,18 @@ struct StartSpec {
     bool listed = false;  // found by its id
     bool kept = false;    // outlives this broker
     bool held = true;     // somebody will follow it
+    bool disk = false;    // all of its output is kept there
     bool tell = false;    // Process::until_started() will be asked
 };
 
 class Processes {
 public:
     struct Limits {
-        std::uint64_t running_per_segment, kept, keep_seconds;
+        std::uint64_t running_per_segment, kept, keep_seconds, spool_bytes;
     };
-    Processes(Cells& cells, Limits limits) : cells_(cells), limits_(limits) {}
+    // `state`: the folder for what is kept on disk.
+    Processes(Cells& cells, Limits limits, std::string state)
+        : cells_(cells), limits_(limits), state_(std::move(state)), quota_{limits.spool_bytes} {}
 
     Task<Outcome<std::shared_ptr<Process>>> start(StartSpec spec);
     // What earlier brokers kept, in cells that they left: before anybody asks.
@@ -58,12 +61,16 @@ private:
     Task<Outcome<std::shared_ptr<Process>>> start_in(StartSpec spec);
     Task<Done> adopt(std::shared_ptr<Cell> cell);
     Task<Done> attend(std::shared_ptr<Process> process);
+    void spool(const std::shared_ptr<Process>& process);
+    void remove_left_spools();
     void forget_old(const std::string& segment);
     void sweep();
     void add(std::shared_ptr<Process> process, const std::shared_ptr<Cell>& cell);
 
     Cells& cells_;
     Limits limits_;
+    std::string state_;
+    SpoolQuota quota_;
     std::set<std::string, std::less<>> left_;         // segments whose cells an earlier broker left
     std::map<std::string, Entry, std::less<>> kept_;  // by id
     std::map<std::string, std::shared_ptr<Turns>, std::less<>> repeated_;  // starts with a request, by segment
@@ -72,5 +79,6 @@ private:
 
 // 16 hexadecimal digits that nobody can guess.
 std::string random_id();
+bool is_id(std::string_view text);
 
 }  // namespace toren::broker

@@ -34,14 +34,15 @@ struct BrokerWelcome {
     std::vector<std::string> degraded;  // layers that run without the kernel's help, by the operator's word
     std::uint64_t body_bytes = 0, message_bytes = 0, read_bytes = 0, diff_bytes = 0, list_entries = 0;
     std::uint64_t connections = 0, commands_per_segment = 0, commands_per_socket = 0, requests_per_socket = 0;
-    std::uint64_t cell_idle_seconds = 0, service_seconds = 0, processes_kept = 0, process_keep_seconds = 0;
+    std::uint64_t cell_idle_seconds = 0, service_seconds = 0, processes_kept = 0, process_keep_seconds = 0,
+                  spool_bytes = 0;
     std::vector<std::string> live_cells;  // segments whose cells an earlier broker left; they may hold processes
     auto fields() {
         return std::tie(version, pairing_pin, pairing_expires, pairing_uses, listening_port, require_auth,
                         session_seconds, workspaces, allowed_hosts, allowed_origins, degraded, body_bytes,
                         message_bytes, read_bytes, diff_bytes, list_entries, connections, commands_per_segment,
                         commands_per_socket, requests_per_socket, cell_idle_seconds, service_seconds, processes_kept,
-                        process_keep_seconds, live_cells);
+                        process_keep_seconds, spool_bytes, live_cells);
     }
 };
 

@@ -217,6 +217,8 @@ const ConfigKey kKeys[] = {
      "How many processes that have ended are kept in a segment, with their output; older ones go."},
     {"limits.process_keep_seconds", TOREN_FIELD(limits.process_keep_seconds), 0, kYear,
      "How long a process that has ended is kept; its segment's cell stays as long."},
+    {"limits.spool_bytes", TOREN_FIELD(limits.spool_bytes), 0, 1024 * kTiB,
+     "How much output all processes together may keep on disk, in the state folder, where clients ask for that."},
     {"limits.cell_idle_seconds", TOREN_FIELD(limits.cell_idle_seconds), 1, kYear,
      "How long a segment's cell stays after its last use; it never ends while a command runs."},
     {"limits.output_ring_bytes", TOREN_FIELD(limits.output_ring_bytes), 64 * kKiB, 64 * kMiB,

@@ -305,6 +305,7 @@ ipc::BrokerWelcome Supervisor::welcome() const {
     welcome.service_seconds = limits.service_seconds;
     welcome.processes_kept = limits.processes_kept;
     welcome.process_keep_seconds = limits.process_keep_seconds;
+    welcome.spool_bytes = limits.spool_bytes;
     for (const auto& [name, cell] : cells_)
         if (cell.ready) welcome.live_cells.push_back(name);
     return welcome;

@@ -236,6 +236,64 @@ describe('output', () => {
   });
 });
 
+describe('output on disk', () => {
+  const spools = () => fs.readdirSync(daemon().state, { recursive: true }).filter((name) => String(name).endsWith('.output'));
+  const numbers = (count: number) => Array.from({ length: count }, (_, i) => `${i + 1}\n`).join('');
+
+  test('is all of it, for pages and for followers, whatever the memory kept', async () => {
+    const client = await open();
+    const script = 'seq 300000; seq 5 >&2; seq 300001 600000';
+    const started = await client.call('processes.start', { argv: ['sh', '-c', script], retain: { disk: true, bytes: 65536 } });
+    const ended = await client.call('processes.wait', { process: started.process });
+    const whole = numbers(600_000);
+    assert.deepEqual(ended.output, { from: 0, to: whole.length + 10, retained: 'disk' });
+    const { stream, result } = client.start('processes.follow', { process: started.process });
+    await result;
+    assert.deepEqual(stream.gaps, []);
+    assert.ok(stream.text === whole, 'not what was printed');
+    assert.equal(Buffer.concat(stream.errors).toString(), '1\n2\n3\n4\n5\n');
+    const errors = client.start('processes.follow', { process: started.process, stream: 'stderr' });
+    await errors.result;
+    assert.equal(Buffer.concat(errors.stream.errors).toString(), '1\n2\n3\n4\n5\n');
+    let next = 1000;
+    let text = '';
+    for (let ends = false; !ends; ) {
+      const page: Page = await client.call('processes.output', { process: started.process, from: next, max_bytes: 200_000 });
+      assert.equal(page.gap, undefined);
+      for (const chunk of page.chunks) if (chunk.stream === 'stdout') text += chunk.content;
+      next = page.next;
+      ends = page.ended;
+    }
+    assert.ok(text === whole.slice(1000), 'not what was printed, in pages');
+    assert.equal(spools().length, 1);
+    await client.call('processes.remove', { process: started.process });
+    assert.equal(spools().length, 0);
+    await client.close();
+  });
+
+  test('goes on where the next broker finds it', async () => {
+    let client = await open();
+    const script = 'i=0; while [ $i -lt 60 ]; do seq $((i * 5000 + 1)) $((i * 5000 + 5000)); i=$((i + 1)); sleep 0.02; done';
+    const { process: id } = await client.call('processes.start', { argv: ['sh', '-c', script], retain: { disk: true, bytes: 65536 } });
+    for (let kill = 0; kill < 3; ++kill) {
+      const at = (await client.call('processes.get', { process: id })).output.to;
+      await until('more output', async () => (await client.call('processes.get', { process: id })).output.to > at + 50_000);
+      const broker = daemon().broker();
+      process.kill(broker.pid, 'SIGKILL');
+      await until('the broker to be gone', () => !isAlive(broker));
+      client = await until('the next broker', () => open().catch(() => undefined));
+    }
+    await client.call('processes.wait', { process: id });
+    const { stream, result } = client.start('processes.follow', { process: id });
+    await result;
+    assert.deepEqual(stream.gaps, []);
+    assert.ok(stream.text === numbers(300_000), 'not what was printed');
+    await client.call('processes.remove', { process: id });
+    assert.equal(spools().length, 0);
+    await client.close();
+  });
+});
+
 describe('nothing is lost', () => {
   test('when the broker is killed ten times: the client that comes back has every line exactly once', async () => {
     const lines = 1_000_000, bytes = 6_888_896;
