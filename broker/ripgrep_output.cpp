@@ -142,7 +142,8 @@ void RipgrepOutput::take_match(const json& data) {
         return;
     }
     Match match;
-    match.path = path->starts_with("./") ? path->substr(2) : *path;
+    match.path = *path;
+    while (match.path.starts_with("./")) match.path.erase(0, 2);  // of the folder as it was named
     const auto breaks = static_cast<std::uint64_t>(std::ranges::count(*text, '\n'));
     match.last_line = *line + breaks - (text->ends_with('\n') ? 1 : 0);
     append_bytes_field(match.json, "path", match.path);

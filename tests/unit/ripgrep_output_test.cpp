@@ -14,7 +14,7 @@ using nlohmann::json;
 
 class RipgrepOutputTest : public ::testing::Test {
 protected:
-    static std::string match(const std::string& lines, int line = 1, const std::string& path = R"({"text":"./a"})") {
+    static std::string match(const std::string& lines, int line = 1, const std::string& path = R"({"text":"././a"})") {
         return R"({"type":"match","data":{"path":)" + path + R"(,"lines":)" + lines + R"(,"line_number":)" +
                std::to_string(line) +
                R"(,"absolute_offset":7,"submatches":[{"match":{"text":"x"},"start":0,"end":1}]}})" + "\n";
