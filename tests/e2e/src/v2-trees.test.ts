@@ -10,7 +10,7 @@ import path from 'node:path';
 import { after, before, describe, test } from 'node:test';
 
 import { sharedDaemon } from './daemon.js';
-import { isAlive, programOf } from './processes.js';
+import { isAlive, peakMemoryMiB, programOf } from './processes.js';
 import { expectOk } from './rest.js';
 import { V2Socket, type Stream } from './v2-socket.js';
 import { until } from './wait.js';
@@ -147,6 +147,32 @@ describe('files.search', () => {
     client.start('files.search', { pattern: 'a.*b.*c.*d', path: 'slow' }).result.catch(() => undefined);
     await client.close();
     await until('no ripgrep to run', () => !daemon().processes().some((one) => programOf(one) === 'rg'));
+  });
+});
+
+describe('a folder of 100,000 entries', () => {
+  test('is listed in pages, each name once, and found by name, and no page costs the broker much', async () => {
+    fs.mkdirSync(host('many'));
+    for (let i = 0; i < 100_000; ++i) fs.closeSync(fs.openSync(host(`many/${String(i).padStart(6, '0')}`), 'w'));
+    const client = await open();
+    interface Page {
+      entries: { path: string }[];
+      cursor: string | null;
+    }
+    const before = peakMemoryMiB(daemon().broker().pid);
+    let cursor: string | null = null;
+    let next = 0;
+    do {
+      const page: Page = await client.call('files.list', { path: 'many', limit: 10_000, ...(cursor === null ? {} : { cursor }) });
+      for (const entry of page.entries) assert.equal(entry.path, `many/${String(next++).padStart(6, '0')}`);
+      cursor = page.cursor;
+    } while (cursor !== null);
+    assert.equal(next, 100_000);
+    const found: Page = await client.call('files.find', { glob: '*77777', path: 'many' });
+    assert.deepEqual(found.entries.map((entry) => entry.path), ['many/077777']);
+    const grown = peakMemoryMiB(daemon().broker().pid) - before;
+    assert.ok(grown < 64, `${grown} MiB`);
+    await client.close();
   });
 });
 
