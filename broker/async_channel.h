@@ -57,6 +57,7 @@ public:
 
 private:
     ipc::Channel channel_;
+    int without_waiting_ = 0;  // packets received
     std::optional<FdWatch> watch_;
 };
 

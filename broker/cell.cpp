@@ -58,10 +58,13 @@ bool Cell::take_packet(ipc::Packet& packet) {
 
 // --- commands
 
-void Cell::prepare_slot() {
+// False where it cannot be asked for.
+bool Cell::prepare_slot() {
     ipc::NewSlot plain;
     plain.request = ++requests_;
-    if (spawner_->send(plain)) ordered_.push_back(plain.request);
+    if (!spawner_->send(plain)) return false;
+    ordered_.push_back(plain.request);
+    return true;
 }
 
 void Cell::take_new_slot(const ipc::Slot& slot, ipc::Packet& packet) {
@@ -86,7 +89,8 @@ void Cell::refill_soon() {
     if (refill_) return;
     refill_.emplace(kRefillAfter, [this] {
         refill_.reset();
-        while (alive() && ready_.size() + ordered_.size() < waiting_.size() + kReadySlots) prepare_slot();
+        bool going = alive();
+        while (going && ready_.size() + ordered_.size() < waiting_.size() + kReadySlots) going = prepare_slot();
     });
 }
 

@@ -59,7 +59,7 @@ private:
     bool take_packet(ipc::Packet& packet);
     void take_new_slot(const ipc::Slot& slot, ipc::Packet& packet);
     using NewCommand = Promise<Result<std::shared_ptr<Command>>>;
-    void prepare_slot();
+    bool prepare_slot();
     void refill_soon();
     void end(const std::string& why);
 

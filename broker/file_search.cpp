@@ -1,6 +1,7 @@
 // files.search: ripgrep as a command in the cage, under the profile that writes nothing.
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 
 #include "broker/file_fields.h"
 #include "broker/file_operations.h"
@@ -15,6 +16,7 @@ namespace {
 
 constexpr std::uint64_t kMostMatches = 10'000, kMatchesByDefault = 1000, kMostContext = 100;
 constexpr std::uint64_t kLongestSearch = 300, kSearchByDefault = 20;  // seconds
+constexpr std::chrono::seconds kGrace{5};
 constexpr std::size_t kMostErrorText = 2048;
 
 // A field that is an option.
@@ -110,7 +112,11 @@ Task<Outcome<Reply>> search_files(Call& call) {
     auto started = co_await start_process(call.broker, std::move(spec));
     if (auto* refused = std::get_if<Problem>(&started)) co_return std::move(*refused);
     const auto process = std::get<std::shared_ptr<Process>>(started);
-    if (call.sink != nullptr) call.sink->on_end([process] { process->kill("cancelled"); });
+    // The cell may not keep to its limits: the search ends all the same.
+    const Timer limit_of_ours(std::chrono::seconds(std::get<std::uint64_t>(seconds)) + kGrace,
+                              [process] { process->abandon(); });
+    if (call.sink != nullptr) call.sink->on_end([process] { process->abandon(); });
+    if (call.sink != nullptr && call.sink->ended()) process->abandon();
     RipgrepOutput found(std::get<std::uint64_t>(limit), context);
     std::string errors;
     const bool whole = co_await read_all(process, found, errors);

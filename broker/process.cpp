@@ -59,7 +59,7 @@ std::optional<ProcessAbout> ProcessAbout::from_json(const std::string& text) {
                        read("cwd", about.cwd) && read("name", about.name) && read("profile", about.profile) &&
                        read("request", about.request) && read("terminal", about.terminal) &&
                        read("input", about.input) && read("disk", about.disk) && read("started_ns", about.started_ns);
-    if (!whole) return std::nullopt;
+    if (!whole || about.argv.empty()) return std::nullopt;
     return about;
 }
 
@@ -189,6 +189,16 @@ Task<Done> Process::fill(std::unique_ptr<Spool> spool) {
     const auto self = shared_from_this();
     spool_ = std::move(spool);
     Follower follower(self, log().find(spool_->end(), end_place()));
+    filled_ = follower.place();  // however fast others are, they do not let go what is not yet on disk
+    co_await fill_from(follower);
+    filled_.reset();
+    settle_consumed();
+    follower.done();
+    co_return Done{};
+}
+
+Task<Done> Process::fill_from(Follower& follower) {
+    const auto self = shared_from_this();
     int overruns = 0;
     while (spool_ && overruns < ipc::LogView::kMostOverruns) {
         ipc::LogPiece piece;
@@ -199,11 +209,12 @@ Task<Done> Process::fill(std::unique_ptr<Spool> spool) {
                 if (auto kept = spool_->append(piece.stream, position, part); !kept) {
                     log_warning("the output of process " + about_.id +
                                 " is not kept on disk from here on: " + kept.error().text());
-                    co_return follower.done(), Done{};
+                    co_return Done{};
                 }
                 position += part.size();
             }
             overruns = 0;
+            filled_ = piece.next_place;
             follower.advance(piece.next_place);
             follower.release(piece.next_place);
             co_await yield();
@@ -217,7 +228,6 @@ Task<Done> Process::fill(std::unique_ptr<Spool> spool) {
             co_await news();
         }
     }
-    follower.done();
     co_return Done{};
 }
 
@@ -236,6 +246,18 @@ void Process::set_held(bool held) {
 }
 
 void Process::consumed_up_to(std::uint64_t place) {
+    released_ = std::max(released_, place);
+    settle_consumed();
+}
+
+void Process::unpin() {
+    pin_.reset();
+    settle_consumed();
+}
+
+void Process::settle_consumed() {
+    constexpr auto kAll = ~std::uint64_t{0};
+    const std::uint64_t place = std::min({released_, filled_.value_or(kAll), pin_.value_or(kAll)});
     if (place <= consumed_) return;
     consumed_ = place;
     // A full log is announced no more: much that was consumed is told without being asked.

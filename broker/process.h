@@ -111,8 +111,12 @@ public:
         void skip() { place_ = process_->log().tail(); }
         // Nothing before this place is wanted any more: the process may overwrite it.
         void release(std::uint64_t place) { process_->consumed_up_to(place); }
-        // Whether what lies at `place` stays until release() has passed it, whatever the process does.
-        bool is_held(std::uint64_t place) const { return process_->held_ && place >= process_->consumed_; }
+        // Whether what lies at `place` stays until this follower has released it, whatever the process does: nobody
+        // else follows, and its init has heard that it is to wait. pin() holds it against one who comes meanwhile.
+        bool is_held(std::uint64_t place) const {
+            return process_->held_ && process_->log().held() && process_->followers_ == 1 &&
+                   place >= process_->consumed_ && process_->log().kept(place);
+        }
         // It does not come back: a process that nobody else follows need not wait.
         void done() { lost_ = false; }
 
@@ -122,14 +126,20 @@ public:
         bool lost_ = true;
     };
 
+    // Nothing from this place on is overwritten while it is sent from where it lies. One at a time.
+    void pin(std::uint64_t place) { pin_ = place; }
+    void unpin();
+
     // Its first follower may take its time: a broker was started again.
     void expect_followers();
 
 private:
+    Task<Done> fill_from(Follower& follower);
     void take(const ipc::Packet& packet);
     void wake();
     void set_held(bool held);
     void consumed_up_to(std::uint64_t place);
+    void settle_consumed();
     void tell_consumed();
 
     ProcessAbout about_;
@@ -140,9 +150,11 @@ private:
     bool lost_ = false;
     const char* ended_by_ = nullptr;
     bool held_ = true;
-    bool announced_ = false;      // an Output was not yet answered
-    std::uint64_t consumed_ = 0;  // up to where nobody needs it any more
-    std::uint64_t told_ = 0;      // the last that its init was told
+    bool announced_ = false;                     // an Output was not yet answered
+    std::uint64_t released_ = 0;                 // up to where the fastest follower does not need it any more
+    std::optional<std::uint64_t> filled_, pin_;  // up to where it is on disk; from where it is being sent
+    std::uint64_t consumed_ = 0;                 // up to where all of these let go
+    std::uint64_t told_ = 0;                     // the last that its init was told
     std::size_t followers_ = 0;
     std::optional<Timer> patience_;
     std::vector<Promise<Done>> waiting_;

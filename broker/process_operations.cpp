@@ -20,6 +20,8 @@ namespace {
 constexpr std::uint64_t kMostWaitSeconds = 3600;
 constexpr std::uint64_t kMostOutput = 256 << 10;  // bytes in one answer
 
+constexpr int kMostRuns = 4096;  // of one stream, on disk, that one page looks at
+
 struct SignalName {
     const char* name;
     int number;
@@ -120,7 +122,7 @@ public:
     // False where the log is broken.
     bool fill() {
         const ipc::LogView& log = process_.log();
-        fill_from_disk();
+        if (!fill_from_disk()) return true;
         const std::uint64_t end = process_.end_place();
         std::uint64_t place = log.find(next_, end);
         for (int overruns = 0; taken_ < most_;) {
@@ -130,6 +132,9 @@ public:
                 std::string bytes(piece.parts[0]);
                 bytes += piece.parts[1];
                 if (log.kept(place)) {
+                    // A gap begins the next page.
+                    cut_ = piece.position > next_ && !chunks_.empty();
+                    if (cut_) return true;
                     take(piece.stream, piece.position, std::move(bytes));
                     place = piece.next_place;
                     continue;
@@ -145,7 +150,7 @@ public:
         return true;
     }
 
-    bool empty() const { return chunks_.empty() && !gap_; }
+    bool empty() const { return chunks_.empty() && !gap_ && !cut_; }
 
     json body() {
         json chunks = json::array();
@@ -165,14 +170,27 @@ private:
         std::string bytes;
     };
 
-    // What the log holds no more.
-    void fill_from_disk() {
+    // What the log holds no more. False where the page ends there.
+    bool fill_from_disk() {
         const Spool* spool = process_.spool();
-        while (spool != nullptr && taken_ < most_ && next_ < process_.oldest()) {
-            auto piece = spool->read(next_, most_ - taken_);
-            if (!piece) return;
-            take(piece->stream, piece->position, std::move(piece->bytes));
+        if (spool == nullptr) return true;
+        for (int runs = 0; taken_ < most_ && next_ < process_.oldest(); ++runs) {
+            const auto run = spool->run_at(next_);
+            if (!run) return true;
+            cut_ = runs == kMostRuns || (run->position > next_ && !chunks_.empty());
+            if (cut_) return false;
+            const bool wanted = only_ == ipc::Stream{} || run->stream == only_;
+            const std::uint64_t size = std::min(run->until - run->position, most_ - taken_);
+            auto bytes = wanted ? spool->read(run->position, size) : std::string();
+            if (wanted && bytes.empty()) return true;
+            if (wanted) {
+                take(run->stream, run->position, std::move(bytes));
+                continue;
+            }
+            if (run->position > next_) gap_ = {next_, run->position};
+            next_ = run->until;
         }
+        return taken_ < most_;
     }
 
     void take(ipc::Stream stream, std::uint64_t position, std::string bytes) {
@@ -215,6 +233,7 @@ private:
     ipc::Stream only_;
     std::string encoding_;
     std::uint64_t taken_ = 0;
+    bool cut_ = false;  // there is more for the next page
     std::optional<std::pair<std::uint64_t, std::uint64_t>> gap_;
     std::vector<Part> chunks_;
 };

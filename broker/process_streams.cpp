@@ -52,15 +52,20 @@ public:
             release();
             collect();
             if (broken_) co_return problem("worker_died", "the process's output log is broken");
-            if (!messages_.empty()) {
+            sent_ = !messages_.empty();
+            if (sent_) {
+                if (pinned_) process_->pin(follower_.place());
                 const bool sent = co_await sink_.output(std::move(messages_));
+                if (pinned_) process_->unpin();
                 if (!sent) co_return false;
             }
             follower_.advance(place_);
-            if (moved_) {
-                if (looks_ >= kMostLooks) co_await yield();
-                continue;
+            if (moved_ && !sent_) {
+                // Nothing was waited for: others have their turn, and the client takes the gaps that it was told.
+                co_await yield();
+                co_await sink_.room();
             }
+            if (moved_) continue;
             if (!process_->running() && follower_.place() >= process_->end_place()) co_return true;
             const Promise<Done> changed;
             if (!blocked_) process_->caught_up();
@@ -87,7 +92,7 @@ private:
     void collect() {
         messages_.clear();
         copies_.clear();
-        moved_ = blocked_ = false;
+        moved_ = blocked_ = pinned_ = false;
         place_ = follower_.place();
         if (collect_from_disk()) return;
         std::uint64_t bytes = 0;
@@ -105,8 +110,9 @@ private:
             if (next != ipc::LogView::Next::kPiece) return;
             overruns_ = 0;
             if (piece.position > position_) {
-                moved_ = moved_ || is_on_disk();
-                if (is_on_disk() || !tell_gap(piece.position)) return;
+                if (is_on_disk()) moved_ = true;
+                else tell_gap(piece.position);
+                return;
             }
             const std::uint64_t skipped = std::min<std::uint64_t>(position_ - piece.position, piece.size());
             if (only_ != ipc::Stream{} && piece.stream != only_) {
@@ -140,34 +146,40 @@ private:
 
     // What the log holds no more. False where there is nothing of that.
     bool collect_from_disk() {
-        if (!is_on_disk()) return false;
         std::uint64_t bytes = 0;
-        while (messages_.size() < kMostMessages && bytes < kMostBytes && is_on_disk()) {
+        for (looks_ = 0; messages_.size() < kMostMessages && bytes < kMostBytes && looks_ < kMostLooks && is_on_disk();
+             ++looks_) {
             const std::uint64_t room = window_ - outstanding_;
             blocked_ = room == 0;
             if (blocked_) break;
-            auto piece = process_->spool()->read(position_, std::min(room, kMostBytes - bytes));
-            disk_failed_ = !piece;
-            if (!piece) break;
-            if (piece->position > position_ && !tell_gap(piece->position)) break;
-            const std::uint64_t size = piece->bytes.size();
-            bytes += size;
-            moved_ = true;
-            if (only_ == ipc::Stream{} || piece->stream == only_) {
-                const bool ask = is_ack_due(size) || size == room;
-                auto copy = std::make_unique<std::string>(std::move(piece->bytes));
-                messages_.push_back({output_header(sink_.id(), piece->stream, ask, position_), {*copy, {}}});
-                copies_.push_back(std::move(copy));
-                outstanding_ += size;
-                position_ += size;
-                unacked_.push_back({position_, place_, size});
-            } else {
-                position_ += size;
-                pass_over();
+            const auto run = process_->spool()->run_at(position_);
+            if (run && run->position > position_) {
+                tell_gap(run->position);
+                break;
             }
+            if (run && only_ != ipc::Stream{} && run->stream != only_) {
+                position_ = run->until;
+                pass_over();
+                moved_ = true;
+                continue;
+            }
+            auto copy = std::make_unique<std::string>();
+            if (run) *copy = process_->spool()->read(position_, std::min({run->until - position_, room, kMostBytes}));
+            disk_failed_ = copy->empty();
+            if (disk_failed_) break;
+            const std::uint64_t size = copy->size();
+            const bool ask = is_ack_due(size) || size == room;
+            messages_.push_back({output_header(sink_.id(), run->stream, ask, position_), {*copy, {}}});
+            copies_.push_back(std::move(copy));
+            bytes += size;
+            outstanding_ += size;
+            position_ += size;
+            unacked_.push_back({position_, place_, size});
+            moved_ = true;
         }
+        if (!moved_ && !blocked_) return false;
         place_ = process_->log().find(position_, process_->end_place());
-        return moved_ || blocked_;
+        return true;
     }
 
     // Often enough for the window.
@@ -184,12 +196,12 @@ private:
         unacked_.push_back({position_, place_, 0});
     }
 
-    // What is lost is told in its place; false while output before it has yet to be sent.
-    bool tell_gap(std::uint64_t to) {
-        if (!messages_.empty()) return false;
+    // What is lost is told in its place, behind what is sent before it.
+    void tell_gap(std::uint64_t to) {
+        if (!messages_.empty()) return;
         sink_.event({{"gap", {{"from", position_}, {"to", to}}}});
         position_ = to;
-        return true;
+        moved_ = true;
     }
 
     bool add(const ipc::LogPiece& piece, std::uint64_t skipped, std::uint64_t size, bool fills_window) {
@@ -208,7 +220,9 @@ private:
         two.remove_prefix(skipped - cut);
         one = one.substr(0, size);
         two = two.substr(0, size - one.size());
-        if (!follower_.is_held(place_)) {
+        if (follower_.is_held(place_)) {
+            pinned_ = true;
+        } else {
             auto copy = std::make_unique<std::string>(one);
             *copy += two;
             if (!process_->log().kept(place_)) {
@@ -237,6 +251,8 @@ private:
     std::uint64_t outstanding_ = 0;  // bytes in them
     std::uint64_t place_ = 0;
     bool moved_ = false, blocked_ = false, broken_ = false;
+    bool sent_ = false;         // messages, in this round
+    bool pinned_ = false;       // some of them lie in the log itself
     bool disk_failed_ = false;  // what is missing is told as a gap then
     int looks_ = 0, overruns_ = 0;
     std::vector<BinaryMessage> messages_;

@@ -169,8 +169,12 @@ void Processes::remove(const std::shared_ptr<Process>& process) {
 
 void Processes::spool(const std::shared_ptr<Process>& process) {
     auto opened = Spool::open(spool_folder(state_, process->about().segment), process->about().id, quota_);
-    if (opened) spawn(process->fill(std::move(*opened)));
-    else log_warning("the output of process " + process->about().id + " is not kept on disk: " + opened.error().text());
+    if (opened) {
+        spawn(process->fill(std::move(*opened)));
+        return;
+    }
+    log_warning("the output of process " + process->about().id + " is not kept on disk: " + opened.error().text());
+    process->expect_followers();  // or it would wait for one for ever
 }
 
 // Of cells that have ended without this broker.

@@ -119,7 +119,9 @@ void RipgrepOutput::take(std::string_view message) {
     const json all = json::parse(message, nullptr, false);
     if (!all.is_object() || !all.contains("data") || !all["data"].is_object()) return;
     const json& data = all["data"];
-    const std::string type = all.value("type", "");
+    const auto told = all.find("type");
+    if (told == all.end() || !told->is_string()) return;
+    const auto& type = told->get_ref<const std::string&>();
     if (type == "begin") {
         recent_.clear();
         in_file_ = false;
@@ -163,6 +165,10 @@ void RipgrepOutput::take_context(const json& data) {
     const auto text = bytes_of(data, "lines");
     const auto line = number_in(data, "line_number");
     if (!text || !line) return;
+    if (bytes_ > kLargestAnswer) {
+        enough_ = true;
+        return;
+    }
     Line one{*line, "{\"line\":" + std::to_string(*line) + ","};
     append_text(one.json, *text);
     one.json += '}';

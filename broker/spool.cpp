@@ -40,6 +40,11 @@ std::uint64_t size_of(const UniqueFd& file) {
     return ::fstat(file.get(), &about) == 0 ? static_cast<std::uint64_t>(about.st_size) : 0;
 }
 
+std::uint64_t space_of(const UniqueFd& file) {
+    struct stat about {};
+    return ::fstat(file.get(), &about) == 0 ? static_cast<std::uint64_t>(about.st_blocks) * 512 : 0;
+}
+
 }  // namespace
 
 std::string spool_folder(const std::string& state, const std::string& segment) {
@@ -73,7 +78,7 @@ Result<std::unique_ptr<Spool>> Spool::open(const std::string& folder, const std:
     while (spool->count_ > 0 && spool->mark_at(spool->count_ - 1).position >= spool->end_) --spool->count_;
     if (spool->count_ > 0) spool->last_ = spool->mark_at(spool->count_ - 1);
     else spool->end_ = 0;
-    spool->charged_ = spool->end_ + spool->count_ * sizeof(Mark);
+    spool->charged_ = space_of(spool->bytes_) + space_of(spool->marks_);  // a gap takes none
     quota.used += spool->charged_;
     return spool;
 }
@@ -123,7 +128,7 @@ Spool::Mark Spool::mark_at(std::uint64_t number) const {
     return mark;
 }
 
-std::optional<Spool::Piece> Spool::read(std::uint64_t position, std::uint64_t most) const {
+std::optional<Spool::Run> Spool::run_at(std::uint64_t position) const {
     if (position >= end_ || count_ == 0) return std::nullopt;
     std::uint64_t first = 0, behind = count_;  // the last mark at or before the position
     while (behind - first > 1) {
@@ -131,22 +136,23 @@ std::optional<Spool::Piece> Spool::read(std::uint64_t position, std::uint64_t mo
         (mark_at(middle).position <= position ? first : behind) = middle;
     }
     Mark mark = mark_at(first);
-    if (mark.position > position || mark.stream == 0) {
-        if (mark.stream == 0 && ++first == count_) return std::nullopt;
+    if (mark.stream == 0) {
+        if (++first == count_) return std::nullopt;
         mark = mark_at(first);
-        position = mark.position;
     }
     const std::uint64_t until = first + 1 < count_ ? std::min(mark_at(first + 1).position, end_) : end_;
-    if (mark.stream != static_cast<std::uint64_t>(ipc::Stream::kStderr) &&
-        mark.stream != static_cast<std::uint64_t>(ipc::Stream::kStdout))
+    const std::uint64_t from = std::max(position, mark.position);
+    if (from >= until || (mark.stream != static_cast<std::uint64_t>(ipc::Stream::kStderr) &&
+                          mark.stream != static_cast<std::uint64_t>(ipc::Stream::kStdout)))
         return std::nullopt;
-    if (position >= until) return std::nullopt;
-    Piece piece{static_cast<ipc::Stream>(mark.stream), position, std::string(std::min(until - position, most), '\0')};
-    const ssize_t length =
-        ::pread(bytes_.get(), piece.bytes.data(), piece.bytes.size(), static_cast<off_t>(piece.position));
-    if (length <= 0) return std::nullopt;
-    piece.bytes.resize(static_cast<std::size_t>(length));
-    return piece;
+    return Run{static_cast<ipc::Stream>(mark.stream), from, until};
+}
+
+std::string Spool::read(std::uint64_t position, std::uint64_t bytes) const {
+    std::string read(bytes, '\0');
+    const ssize_t length = ::pread(bytes_.get(), read.data(), read.size(), static_cast<off_t>(position));
+    read.resize(static_cast<std::size_t>(std::max<ssize_t>(length, 0)));
+    return read;
 }
 
 }  // namespace toren::broker

@@ -35,14 +35,14 @@ public:
     // The next bytes; a position beyond end() leaves a gap. An error once the quota or the disk is full.
     Result<> append(ipc::Stream stream, std::uint64_t position, std::string_view bytes);
 
-    struct Piece {
+    struct Run {
         ipc::Stream stream;
-        std::uint64_t position;
-        std::string bytes;
+        std::uint64_t position, until;
     };
-    // At most so many bytes of one stream, from `position` or, in a gap, from its end on. Nothing where nothing is
-    // kept.
-    std::optional<Piece> read(std::uint64_t position, std::uint64_t most) const;
+    // What is kept of one stream on end, from `position` or, in a gap, from its end on. Nothing where nothing is kept.
+    std::optional<Run> run_at(std::uint64_t position) const;
+    // The bytes from there on, at most so many; none where they cannot be read.
+    std::string read(std::uint64_t position, std::uint64_t bytes) const;
 
     // Its files go.
     void remove();

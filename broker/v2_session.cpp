@@ -168,18 +168,23 @@ Task<Done> V2Session::serve(std::shared_ptr<Stream> stream, const Operation& ope
                             std::string segment) {
     const auto self = shared_from_this();
     const Identity identity = *identity_;
-    // Answers are made only when the client has taken the last ones, large ones one after another.
-    std::optional<Turns::Turn> turn;
-    if (operation.bulk == Bulk::kAnswer) turn.emplace(co_await large_answers_.take());
-    bool going = true;
-    if (operation.over == Over::kBoth) going = co_await stream->room();
     Outcome<Reply> outcome = problem("cancelled", "the request was cancelled");
     std::optional<Problem> unknown;
-    if (going && !segment.empty()) {
+    if (!segment.empty()) {
         auto place = co_await find_segment(broker_, segment);
         if (auto* refused = std::get_if<Problem>(&place)) unknown = std::move(*refused);
         else segment = std::get<Location>(place).segment;
     }
+    // Answers are made only when the client has taken the last ones, large ones of one kind one after another. No
+    // segment, whose cell may be slow, holds up another one.
+    std::optional<Turns::Turn> turn;
+    if (operation.bulk == Bulk::kAnswer && !unknown) {
+        auto& turns = large_answers_[segment + '/' + operation.name];
+        if (!turns) turns = std::make_shared<Turns>();
+        turn.emplace(co_await turns->take());
+    }
+    bool going = true;
+    if (operation.over == Over::kBoth) going = co_await stream->room();
     if (unknown) {
         outcome = std::move(*unknown);
     } else if (going) {

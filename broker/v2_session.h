@@ -57,8 +57,8 @@ private:
     std::optional<Identity> identity_;
     bool left_ = false;
     std::map<std::uint32_t, std::shared_ptr<Stream>> open_;
-    Turns large_answers_;
-    std::size_t waiting_input_ = 0;  // bytes for processes that have not yet taken them
+    std::map<std::string, std::shared_ptr<Turns>> large_answers_;  // by segment and operation
+    std::size_t waiting_input_ = 0;                                // bytes for processes that have not yet taken them
     std::vector<Promise<Done>> waiting_;
 };
 

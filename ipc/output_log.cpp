@@ -211,7 +211,7 @@ std::uint64_t LogView::find(std::uint64_t position, std::uint64_t end) const {
             noted = place = std::max(place, tail());
             continue;
         }
-        if (next != Next::kPiece || piece.position + piece.size() > position) return place;
+        if (next != Next::kPiece || piece.position + piece.size() > position) return std::min(place, end);
         if (place - noted >= capacity_ / kNotes) passed_[piece.position] = noted = place;
         place = piece.next_place;
     }

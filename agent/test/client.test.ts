@@ -160,12 +160,12 @@ describe('uploads', () => {
       seen.push(`${step} ${searchParams.get('offset') ?? ''}`.trim());
       const say = (value: object): void => void response.end(JSON.stringify(value));
       if (step === 'POST ') return say({ upload: 'u1', offset: 0 });
-      if (step === 'GET /u1') return say({ offset: there.length });
+      if (step === 'GET /u1') return say({ upload: 'u1', offset: there.length });
       if (step === 'PATCH /u1') {
         // Of the second piece half arrives, and nobody hears of it.
         const lost = there === 'abcd';
         there += body.toString().slice(0, lost ? 2 : undefined);
-        return lost ? void request.socket.destroy() : say({ offset: there.length });
+        return lost ? void request.socket.destroy() : say({ upload: 'u1', offset: there.length });
       }
       assert.deepEqual(JSON.parse(body.toString()), { path: 'a', size: 10, if_version: 'v0' });
       say(facts);

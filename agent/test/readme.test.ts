@@ -59,7 +59,9 @@ test('the examples of the README are well typed', () => {
   });
   const { config } = ts.readConfigFile(path.join(top, 'tsconfig.json'), (file) => fs.readFileSync(file, 'utf8'));
   const { options } = ts.convertCompilerOptionsFromJson((config as { compilerOptions: object }).compilerOptions, top);
-  const program = ts.createProgram(files, { ...options, rootDir: folder, outDir: folder, declaration: false });
+  // Wherever the tests are started.
+  const typeRoots = [path.join(top, 'node_modules/@types')];
+  const program = ts.createProgram(files, { ...options, typeRoots, rootDir: folder, outDir: folder, declaration: false });
   const { diagnostics } = program.emit();
   assert.equal(ts.formatDiagnostics([...ts.getPreEmitDiagnostics(program), ...diagnostics], {
     getCanonicalFileName: (name) => name,

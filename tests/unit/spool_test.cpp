@@ -33,11 +33,11 @@ protected:
     // All of it from a position on, a letter for each stream's bytes and '_' for a gap.
     static std::string all(const Spool& spool, std::uint64_t from, std::uint64_t most) {
         std::string text;
-        while (auto piece = spool.read(from, most)) {
-            text.append(piece->position - from, '_');
-            for (const char c : piece->bytes)
-                text += piece->stream == Stream::kStdout ? c : static_cast<char>(c - 'a' + 'A');
-            from = piece->position + piece->bytes.size();
+        while (const auto run = spool.run_at(from)) {
+            text.append(run->position - from, '_');
+            const auto bytes = spool.read(run->position, std::min(most, run->until - run->position));
+            for (const char c : bytes) text += run->stream == Stream::kStdout ? c : static_cast<char>(c - 'a' + 'A');
+            from = run->position + bytes.size();
         }
         return text;
     }
@@ -65,7 +65,7 @@ TEST_F(SpoolTest, WhatGoesInComesOutFromAnyPositionInPiecesOfAnySize) {
     for (const std::uint64_t most : {1ULL, 7ULL, 100'000ULL}) EXPECT_EQ(all(*spool, 0, most), expected);
     for (std::uint64_t from = 0; from < expected.size(); from += 97)
         EXPECT_EQ(all(*spool, from, 1000), expected.substr(from)) << from;
-    EXPECT_FALSE(spool->read(expected.size(), 10));
+    EXPECT_FALSE(spool->run_at(expected.size()));
 }
 
 TEST_F(SpoolTest, WhatAnEarlierBrokerHasWrittenIsNotWrittenAgain) {
@@ -112,11 +112,12 @@ TEST_F(SpoolTest, GarbageIsNoOutputAndNoHarm) {
         auto spool = open();
         std::uint64_t from = 0;
         for (int i = 0; i < 300; ++i) {
-            const auto piece = spool->read(from, 10);
-            if (!piece) break;
-            ASSERT_GE(piece->position, from);
-            ASSERT_FALSE(piece->bytes.empty());
-            from = piece->position + piece->bytes.size();
+            const auto run = spool->run_at(from);
+            if (!run) break;
+            ASSERT_GE(run->position, from);
+            ASSERT_GT(run->until, run->position);
+            ASSERT_LE(spool->read(run->position, 10).size(), 10u);
+            from = run->until;
         }
     }
 }
