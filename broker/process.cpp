@@ -250,6 +250,18 @@ void Process::consumed_up_to(std::uint64_t place) {
     settle_consumed();
 }
 
+std::shared_ptr<const std::string> Process::copy_of(std::uint64_t place, const ipc::LogPiece& piece) {
+    for (const Copy& copy : copies_)
+        if (copy.place == place)
+            // A false log may say something else of the same place.
+            if (auto bytes = copy.bytes.lock(); bytes && bytes->size() == piece.size()) return bytes;
+    auto bytes = std::make_shared<std::string>(piece.parts[0]);
+    *bytes += piece.parts[1];
+    if (!log().kept(place)) return nullptr;
+    copies_[next_copy_++ % copies_.size()] = {place, bytes};
+    return bytes;
+}
+
 void Process::unpin() {
     pin_.reset();
     settle_consumed();

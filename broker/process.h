@@ -126,6 +126,8 @@ public:
         bool lost_ = true;
     };
 
+    // A record of the log, copied: one copy for all who send it at about the same time. Null where it has gone.
+    std::shared_ptr<const std::string> copy_of(std::uint64_t place, const ipc::LogPiece& piece);
     // Nothing from this place on is overwritten while it is sent from where it lies. One at a time.
     void pin(std::uint64_t place) { pin_ = place; }
     void unpin();
@@ -158,6 +160,12 @@ private:
     std::size_t followers_ = 0;
     std::optional<Timer> patience_;
     std::vector<Promise<Done>> waiting_;
+    struct Copy {
+        std::uint64_t place;
+        std::weak_ptr<const std::string> bytes;
+    };
+    std::array<Copy, 16> copies_{};  // the last ones, each at a number of its own
+    std::size_t next_copy_ = 0;
     Turns input_turns_;
     std::optional<Promise<bool>> input_taken_;
     bool executed_ = false;

@@ -163,7 +163,7 @@ private:
                 moved_ = true;
                 continue;
             }
-            auto copy = std::make_unique<std::string>();
+            auto copy = std::make_shared<std::string>();
             if (run) *copy = process_->spool()->read(position_, std::min({run->until - position_, room, kMostBytes}));
             disk_failed_ = copy->empty();
             if (disk_failed_) break;
@@ -215,24 +215,21 @@ private:
         BinaryMessage message{output_header(sink_.id(), piece.stream, ask, position_),
                               {piece.parts[0], piece.parts[1]}};
         auto& [one, two] = message.parts;
+        if (follower_.is_held(place_)) {
+            pinned_ = true;
+        } else {
+            auto copy = process_->copy_of(place_, piece);
+            moved_ = moved_ || !copy;  // it is looked at again, as overrun
+            if (!copy) return false;
+            one = *copy;
+            two = {};
+            copies_.push_back(std::move(copy));
+        }
         const auto cut = std::min<std::uint64_t>(skipped, one.size());
         one.remove_prefix(cut);
         two.remove_prefix(skipped - cut);
         one = one.substr(0, size);
         two = two.substr(0, size - one.size());
-        if (follower_.is_held(place_)) {
-            pinned_ = true;
-        } else {
-            auto copy = std::make_unique<std::string>(one);
-            *copy += two;
-            if (!process_->log().kept(place_)) {
-                moved_ = true;  // it is looked at again, as overrun
-                return false;
-            }
-            one = *copy;
-            two = {};
-            copies_.push_back(std::move(copy));
-        }
         messages_.push_back(std::move(message));
         return true;
     }
@@ -256,7 +253,7 @@ private:
     bool disk_failed_ = false;  // what is missing is told as a gap then
     int looks_ = 0, overruns_ = 0;
     std::vector<BinaryMessage> messages_;
-    std::vector<std::unique_ptr<std::string>> copies_;
+    std::vector<std::shared_ptr<const std::string>> copies_;
 };
 
 Outcome<std::uint64_t> window_of(const json& fields) {
