@@ -32,7 +32,7 @@ json exit_json(const Process& process) {
 
 json process_json(const Process& process) {
     const ProcessAbout& about = process.about();
-    const bool disk = process.spool() != nullptr && process.spool()->end() > 0;
+    const bool disk = process.spool() != nullptr;
     json all = {{"process", about.id},
                 {"segment", about.segment},
                 {"argv", about.argv},
