@@ -105,7 +105,7 @@ describe('downloads', () => {
       });
       const part = content.subarray(from, from + most);
       if (from + part.length === content.length) return response.end(part);
-      response.write(part, () => setTimeout(() => request.socket.end(), 5));
+      response.write(part, () => request.socket.end());
     };
   };
 

@@ -33,7 +33,7 @@ before(async () => {
     response.writeHead(from ? 206 : 200, { ETag: '"v1"', 'Content-Length': 8 - from, 'Content-Range': `bytes ${from}-7/8` });
     if (broken) return void response.end('12345678'.slice(from));
     broken = true;
-    response.write('1234', () => setTimeout(() => request.socket.end(), 5));
+    response.write('1234', () => request.socket.end());
   };
   fake.on('processes.run', (_, reply) => {
     reply.event({ process: running });

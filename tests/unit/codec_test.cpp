@@ -6,19 +6,10 @@
 #include <random>
 
 #include "ipc/channel.h"
-#include "ipc/messages.h"
+#include "tests/unit/all_messages.h"
 
 namespace toren::ipc {
 namespace {
-
-using Messages =
-    std::tuple<BrokerHello, BrokerWelcome, ListSegments, SegmentList, CreateSegment, SegmentCreated, OpenCell,
-               CellOpened, CellSettings, AttachBroker, CellFailed, CellReady, NewSlot, Slot, KeepSlot, DropSlot,
-               NextHeld, HeldSlot, StartService, ServiceStarted, EndService, ChildEnded, Retire, Start, Output,
-               Consumed, Pace, Started, Input, InputTaken, Resize, SignalCommand, EndCommand, Exited, StatFile,
-               ReadFile, OpenFile, Opened, WriteFile, AppendFile, EditFile, ListFolder, MakeFolder, MakeSymlink,
-               MovePath, CopyPath, DeletePath, BeginUpload, AppendUpload, StatUpload, FinishUpload, AbortUpload,
-               WatchFolder, ArchiveFolder, VcsStatus, VcsDiff, Chunk, Done>;
 
 // Calls `visit` with a value of every message type; an expectation that fails inside names the type.
 template <typename Visit>

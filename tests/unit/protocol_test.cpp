@@ -10,19 +10,10 @@
 #include <vector>
 
 #include "ipc/codec.h"
-#include "ipc/messages.h"
+#include "tests/unit/all_messages.h"
 
 namespace toren::ipc {
 namespace {
-
-using Messages =
-    std::tuple<BrokerHello, BrokerWelcome, ListSegments, SegmentList, CreateSegment, SegmentCreated, OpenCell,
-               CellOpened, CellSettings, AttachBroker, CellFailed, CellReady, NewSlot, Slot, KeepSlot, DropSlot,
-               NextHeld, HeldSlot, StartService, ServiceStarted, EndService, ChildEnded, Retire, Start, Output,
-               Consumed, Pace, Started, Input, InputTaken, Resize, SignalCommand, EndCommand, Exited, StatFile,
-               ReadFile, OpenFile, Opened, WriteFile, AppendFile, EditFile, ListFolder, MakeFolder, MakeSymlink,
-               MovePath, CopyPath, DeletePath, BeginUpload, AppendUpload, StatUpload, FinishUpload, AbortUpload,
-               WatchFolder, ArchiveFolder, VcsStatus, VcsDiff, Chunk, Done>;
 
 // What the type says of itself in its source, so that a message that nobody listed here is found too.
 std::string source(const std::string& path) {

@@ -103,11 +103,21 @@ TEST_F(RipgrepOutputTest, ALineBetweenTwoMatchesBelongsToBoth) {
     EXPECT_EQ(second["after"][0]["line"], 5);
 }
 
+TEST_F(RipgrepOutputTest, ContextWithoutEndIsBoundedToo) {
+    std::string printed = match(text("x"), 1);
+    const std::string line = R"({"type":"context","data":{"path":{"text":"a"},"lines":{"text":")" +
+                             std::string(4000, 'c') +
+                             R"("},"line_number":2,"absolute_offset":0,"submatches":[]}})"
+                             "\n";
+    for (int i = 0; i < 6000; ++i) printed += line;
+    EXPECT_EQ(read(printed, 10, 5)["truncated"], true);
+}
+
 TEST_F(RipgrepOutputTest, GarbageIsNoMatch) {
-    for (const std::string garbage :
-         {"\n", "{}\n", "[]\n", "null\n", "{\"type\":1}\n", "{\"type\":\"match\",\"data\":[]}\n", "\"\\",
-          "{\"type\":\"match\"", "{\"type\":\"match\",\"data\":{\"path\":1}}\n", "\xff\xfe\n",
-          "{\"type\":\"summary\",\"data\":{\"stats\":7}}\n"})
+    for (const std::string garbage : {"\n", "{}\n", "[]\n", "null\n", "{\"type\":1}\n", "{\"type\":1,\"data\":{}}\n",
+                                      "{\"type\":\"match\",\"data\":[]}\n", "\"\\", "{\"type\":\"match\"",
+                                      "{\"type\":\"match\",\"data\":{\"path\":1}}\n", "\xff\xfe\n",
+                                      "{\"type\":\"summary\",\"data\":{\"stats\":7}}\n"})
         EXPECT_EQ(read(garbage)["matches"].size(), 0u) << garbage;
     const json found =
         read(match(text("x"), 1, "{\"bytes\":\"!\"}") + match("{\"bytes\":\"/w==\"}", 0, "{\"bytes\":\"/w==\"}"));
