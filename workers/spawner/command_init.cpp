@@ -25,6 +25,7 @@
 #include "policy/roles.h"
 #include "policy/seccomp.h"
 #include "workers/spawner/command.h"
+#include "workers/spawner/flow.h"
 
 namespace toren::spawner {
 namespace {
@@ -82,33 +83,6 @@ std::uint64_t microseconds(const timeval& time) {
 
 // Of what a pipe may still bring once its command's tree is gone: more than an ordinary user's pipe can hold.
 constexpr std::uint64_t kMostAfterEnd = 2ULL << 20;
-
-// How fast a command prints. Beyond this its output is read in large pieces: whoever follows is woken for each, and the
-// command at each too, so that many small ones cost more than what is in them.
-constexpr std::uint64_t kFlowWindow = 1'000'000;                        // ns
-constexpr std::uint64_t kMuchInWindow = 64 * 1024, kManyInWindow = 16;  // bytes, reads
-constexpr long kRest = 500'000;                                         // ns: less than anybody sees
-constexpr int kLargePipe = 1 << 20;                                     // what an ordinary user may have
-
-class Flow {
-public:
-    void note(std::uint64_t bytes, std::uint64_t now) {
-        if (now - began_ > kFlowWindow) {
-            fast_ = enough();
-            began_ = now;
-            bytes_ = reads_ = 0;
-        }
-        bytes_ += bytes;
-        ++reads_;
-        fast_ = fast_ || enough();
-    }
-    bool fast() const { return fast_; }
-
-private:
-    bool enough() const { return bytes_ >= kMuchInWindow || reads_ >= kManyInWindow; }
-    std::uint64_t began_ = 0, bytes_ = 0, reads_ = 0;
-    bool fast_ = false;
-};
 
 constexpr const char* kEndOfTransmission = "\x04";
 
