@@ -78,8 +78,10 @@ public:
 
     Task<Done> serve() {
         bool going = socket_.is_open();
-        if (going && broker_.connections > broker_.settings.connections)
-            going = co_await refuse(Problem{503, "too_many_connections", "limits.connections is reached"});
+        if (going && broker_.connections > broker_.settings.connections) {
+            Problem full{503, "too_many_connections", "limits.connections is reached"};
+            going = co_await refuse(std::move(full));
+        }
         while (going) {
             // What can be answered at once is answered here, several in one write where several have come in one read.
             beast::error_code error;

@@ -5,9 +5,10 @@ import fs from 'node:fs';
 import net from 'node:net';
 import { after, before, beforeEach, afterEach, describe, test } from 'node:test';
 
-import { sharedDaemon } from './daemon.js';
+import { Daemon, sharedDaemon } from './daemon.js';
 import { isAlive, type Process } from './processes.js';
 import { expectOk, expectProblem, json, parseResponse, problem, raw, wholeResponse, type Answer } from './rest.js';
+import { until } from './wait.js';
 
 interface Route {
   method: 'GET' | 'POST';
@@ -359,6 +360,29 @@ describe('HTTP as no client should speak it', () => {
     sockets.forEach((socket, nth) => nth % 2 === 0 || socket.write(nth % 4 === 1 ? half : half.slice(0, 30)));
     expectOk(await daemon().send('GET', '/health', undefined, null));
     sockets.forEach((socket) => socket.destroy());
+  });
+});
+
+describe('limits.connections', () => {
+  test('what comes above it is answered 503 and harms nobody', async () => {
+    const few = await Daemon.start({ tables: '[limits]\nconnections = 32' });
+    try {
+      const broker = few.broker();
+      for (let round = 0; round < 5; round++) {
+        const answers = await Promise.all(Array.from({ length: 150 }, () => few.send('GET', '/health', undefined, null)));
+        const refused = answers.filter((answer) => answer.status !== 200);
+        refused.forEach((answer) => expectProblem(answer, 503, 'too_many_connections'));
+        // Silent ones fill it for certain.
+        const silent = Array.from({ length: 32 }, () => net.connect({ host: '127.0.0.1', port: few.port }));
+        await Promise.all(silent.map((socket) => once(socket, 'connect')));
+        expectProblem(await few.send('GET', '/health', undefined, null), 503, 'too_many_connections');
+        silent.forEach((socket) => socket.destroy());
+        await until('room', () => few.send('GET', '/health', undefined, null).then((answer) => answer.status === 200), 5000);
+      }
+      assert.equal(few.broker().pid, broker.pid, 'the broker was started again');
+    } finally {
+      await few.stop();
+    }
   });
 });
 
