@@ -1,11 +1,9 @@
 // files.search: ripgrep as a command in the cage, under the profile that writes nothing.
 #include <algorithm>
-#include <cerrno>
-#include <chrono>
 
+#include "broker/caged_run.h"
 #include "broker/file_fields.h"
 #include "broker/file_operations.h"
-#include "broker/process_start.h"
 #include "broker/ripgrep_output.h"
 
 namespace toren::broker {
@@ -16,7 +14,6 @@ namespace {
 
 constexpr std::uint64_t kMostMatches = 10'000, kMatchesByDefault = 1000, kMostContext = 100;
 constexpr std::uint64_t kLongestSearch = 300, kSearchByDefault = 20;  // seconds
-constexpr std::chrono::seconds kGrace{5};
 constexpr std::size_t kMostErrorText = 2048;
 
 // A field that is an option.
@@ -58,33 +55,6 @@ Outcome<std::vector<std::string>> arguments(const json& fields, std::uint64_t co
     return argv;
 }
 
-// Feeds what the process prints until it has ended or no more is wanted; the beginning of its errors in `errors`.
-Task<bool> read_all(std::shared_ptr<Process> process, RipgrepOutput& found, std::string& errors) {
-    Process::Follower follower(process, 0);
-    while (true) {
-        ipc::LogPiece piece;
-        const auto next = follower.look(piece);
-        if (next == ipc::LogView::Next::kPiece) {
-            bool going = true;
-            for (const auto part : piece.parts) {
-                if (piece.stream == ipc::Stream::kStdout) going = found.feed(part);
-                else errors += part.substr(0, kMostErrorText - std::min(kMostErrorText, errors.size()));
-            }
-            if (!going) co_return true;
-            follower.advance(piece.next_place);
-            follower.release(piece.next_place);
-            co_await yield();
-        } else if (next != ipc::LogView::Next::kNothing || process->lost()) {
-            co_return false;
-        } else if (process->exited()) {
-            co_return true;
-        } else {
-            process->caught_up();
-            co_await process->news();
-        }
-    }
-}
-
 }  // namespace
 
 Task<Outcome<Reply>> search_files(Call& call) {
@@ -103,32 +73,25 @@ Task<Outcome<Reply>> search_files(Call& call) {
     auto there = co_await ask_files(call, std::move(where));
     if (auto* refused = std::get_if<Problem>(&there)) co_return std::move(*refused);
 
-    StartSpec spec;
-    spec.segment = call.segment;
-    spec.profile = "read-only";
-    spec.start->argv = std::get<std::vector<std::string>>(std::move(argv));
-    spec.start->cwd = ".";
-    spec.slot.limits.seconds = std::get<std::uint64_t>(seconds);
-    auto started = co_await start_process(call.broker, std::move(spec));
+    CagedProgram ripgrep;
+    ripgrep.segment = call.segment;
+    ripgrep.profile = "read-only";
+    ripgrep.argv = std::get<std::vector<std::string>>(std::move(argv));
+    ripgrep.seconds = std::get<std::uint64_t>(seconds);
+    auto started = co_await CagedRun::start(call.broker, std::move(ripgrep), call.sink);
     if (auto* refused = std::get_if<Problem>(&started)) co_return std::move(*refused);
-    const auto process = std::get<std::shared_ptr<Process>>(started);
-    // The cell may not keep to its limits: the search ends all the same.
-    const Timer limit_of_ours(std::chrono::seconds(std::get<std::uint64_t>(seconds)) + kGrace,
-                              [process] { process->abandon(); });
-    if (call.sink != nullptr) call.sink->on_end([process] { process->abandon(); });
-    if (call.sink != nullptr && call.sink->ended()) process->abandon();
+    auto& run = *std::get<std::unique_ptr<CagedRun>>(started);
     RipgrepOutput found(std::get<std::uint64_t>(limit), context);
     std::string errors;
-    const bool whole = co_await read_all(process, found, errors);
-    if (call.sink != nullptr) call.sink->on_end({});
-    process->abandon();
-    if (call.sink != nullptr && call.sink->ended()) co_return problem("cancelled", "the request was cancelled");
-    if (!whole) co_return problem("worker_died", "the search's cell ended, or its output log is broken");
-    if (process->start_failed() && process->exited()->start_errno == ENOENT)
-        co_return problem("not_installed", "the machine has no ripgrep (rg)");
-    if (auto refused = start_failure(*process)) co_return std::move(*refused);
+    CagedRun::Take take = [&](ipc::Stream stream, std::string_view bytes) {
+        if (stream == ipc::Stream::kStdout) return found.feed(bytes);
+        errors += bytes.substr(0, kMostErrorText - std::min(kMostErrorText, errors.size()));
+        return true;
+    };
+    auto read = co_await run.read(std::move(take));
+    if (auto* refused = std::get_if<Problem>(&read)) co_return std::move(*refused);
     if (!found.finished() && !found.truncated()) {
-        const bool ended_by_limit = process->exited() && process->exited()->ended_by != EndedBy::kNothing;
+        const bool ended_by_limit = run.exited() && run.exited()->ended_by != EndedBy::kNothing;
         if (!ended_by_limit && !errors.empty()) co_return problem("invalid_pattern", errors);
         found.set_truncated();
     }

@@ -101,6 +101,7 @@ constexpr CodeRow kCodes[] = {
     {"ambiguous_match", 409, false},
     {"changed", 412, false},
     {"file_too_large", 413, true},
+    {"output_too_large", 413, false},
     {"name_too_long", 414, true},
     {"range_not_satisfiable", 416, false},
     {"invalid_field", 422, false},
