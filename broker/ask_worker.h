@@ -25,7 +25,14 @@ ServiceRequest service_request(ipc::Service service, T message, std::uint64_t ma
     return request;
 }
 
+// What the worker of this segment answers, a refusal of its included; a Problem where it has none.
+Task<Outcome<ServiceAnswer>> ask_segment(Broker& broker, std::string segment, ServiceRequest request);
+// Its refusals as Problems.
 Task<Outcome<ServiceAnswer>> ask_worker(Broker& broker, Location location, ServiceRequest request);
+
+inline bool succeeded(const ServiceAnswer& answer) {
+    return answer.trouble == ServiceAnswer::Trouble::kNone && answer.failure == ipc::Failure::kNone;
+}
 
 // Reads each record of an answer; false where the bytes are not whole records.
 template <typename Record, typename Take>

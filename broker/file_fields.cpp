@@ -65,6 +65,16 @@ void append_bytes_field(std::string& out, const char* name, std::string_view byt
     ((((out += ",\"") += name) += "_bytes\":\"") += to_base64(bytes)) += '"';
 }
 
+bool append_content(std::string& out, std::string_view content, const std::string& encoding) {
+    const bool text = encoding != "base64" && is_utf8(content);
+    if (!text && encoding == "utf-8") return false;
+    out += "\"content\":";
+    if (text) append_json_string(out, content);
+    else ((out += '"') += to_base64(content)) += '"';
+    out += text ? ",\"encoding\":\"utf-8\"" : ",\"encoding\":\"base64\"";
+    return true;
+}
+
 void append_facts(std::string& out, const ipc::FileFacts& facts) {
     static constexpr const char* kKinds[] = {"file", "folder", "symlink", "other"};
     ((out += "\"kind\":\"") += kKinds[static_cast<int>(facts.kind)]) += '"';
@@ -137,19 +147,11 @@ Problem problem_with_fields(const ServiceAnswer& answer) {
 Task<Outcome<ServiceAnswer>> ask_files(Call& call, ServiceRequest request) {
     auto location = co_await segment_of(call);
     if (auto* refused = std::get_if<Problem>(&location)) co_return std::move(*refused);
-    const std::string& segment = std::get<Location>(location).segment;
-    auto cell = call.broker.cells.find(segment);
-    if (!cell) {
-        std::string name = segment;
-        auto opened = co_await call.broker.cells.open(std::move(name));
-        if (!opened) co_return problem("no_cell", opened.error().text());
-        cell = std::move(*opened);
-    }
-    request.time = std::chrono::seconds(call.broker.settings.service_seconds);
-    auto answer = co_await cell->services().ask(std::move(request));
-    if (answer.trouble != ServiceAnswer::Trouble::kNone || answer.failure != ipc::Failure::kNone)
-        co_return problem_with_fields(answer);
-    co_return answer;
+    std::string segment = std::get<Location>(std::move(location)).segment;
+    auto asked = co_await ask_segment(call.broker, std::move(segment), std::move(request));
+    if (auto* answer = std::get_if<ServiceAnswer>(&asked); answer != nullptr && !succeeded(*answer))
+        co_return problem_with_fields(*answer);
+    co_return asked;
 }
 
 Task<Outcome<std::unique_ptr<LeasedWorker>>> lease_files(Call& call) {

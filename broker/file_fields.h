@@ -37,6 +37,8 @@ Outcome<std::uint64_t> limited(const nlohmann::json& fields, const char* name, s
 
 // Appends "name":"…", and "name_bytes" where the bytes are no UTF-8.
 void append_bytes_field(std::string& out, const char* name, std::string_view bytes);
+// Appends "content":…,"encoding":…; false where it must be UTF-8 and is not.
+bool append_content(std::string& out, std::string_view content, const std::string& encoding);
 // Appends "kind":… to "target":…, without braces.
 void append_facts(std::string& out, const ipc::FileFacts& facts);
 // An answer that is the facts in Done.

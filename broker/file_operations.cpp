@@ -33,17 +33,6 @@ Task<Outcome<Reply>> stat(Call& call) {
     co_return text_reply(text + "}");
 }
 
-// Appends "content":…,"encoding":…; false where it must be UTF-8 and is not.
-bool append_content(std::string& out, std::string_view content, const std::string& encoding) {
-    const bool text = encoding != "base64" && is_utf8(content);
-    if (!text && encoding == "utf-8") return false;
-    out += "\"content\":";
-    if (text) append_json_string(out, content);
-    else ((out += '"') += to_base64(content)) += '"';
-    out += text ? ",\"encoding\":\"utf-8\"" : ",\"encoding\":\"base64\"";
-    return true;
-}
-
 Task<Outcome<Reply>> read(Call& call) {
     const Given given(call.fields);
     const std::string encoding = given.text("encoding", "any");

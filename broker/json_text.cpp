@@ -1,5 +1,7 @@
 #include "broker/json_text.h"
 
+#include <nlohmann/json.hpp>
+
 #include <cstdint>
 
 #include "base/utf8.h"
@@ -78,6 +80,13 @@ std::size_t cut_at_character(std::string_view text, std::size_t limit) {
     // Back over at most three continuation bytes; what is no UTF-8 anyway is cut where the limit is.
     while (cut > 0 && limit - cut < 3 && (static_cast<std::uint8_t>(text[cut]) & 0xC0) == 0x80) --cut;
     return (static_cast<std::uint8_t>(text[cut]) & 0xC0) == 0x80 || cut == 0 ? limit : cut;
+}
+
+std::string printable(const std::string& bytes) {
+    if (is_utf8(bytes)) return bytes;
+    std::string quoted;
+    append_json_string(quoted, bytes);
+    return nlohmann::json::parse(quoted).get<std::string>();
 }
 
 }  // namespace toren::broker

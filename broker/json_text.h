@@ -17,4 +17,7 @@ bool nests_at_most(std::string_view json, int depth);
 // How many bytes of `text`, at most `limit`, can be cut off without cutting a UTF-8 sequence in two.
 std::size_t cut_at_character(std::string_view text, std::size_t limit);
 
+// Bytes as text that JSON can carry; what is no UTF-8 is marked.
+std::string printable(const std::string& bytes);
+
 }  // namespace toren::broker

@@ -115,6 +115,8 @@ std::span<const Operation> segment_operations();
 std::span<const Operation> file_operations();
 std::span<const Operation> upload_operations();
 std::span<const Operation> process_operations();
+std::span<const Operation> vcs_operations();
+std::span<const Operation> vcs_change_operations();
 
 // All of them.
 std::span<const Operation> operations();

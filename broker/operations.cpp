@@ -4,6 +4,7 @@
 
 #include "broker/ask_worker.h"
 #include "broker/json_text.h"
+#include "broker/vcs.h"
 
 namespace toren::broker {
 namespace {
@@ -32,14 +33,6 @@ std::int64_t whole_seconds(std::int64_t ns) {
     return ns / kSecond - (ns % kSecond < 0 ? 1 : 0);
 }
 
-// Bytes as text that JSON can carry; what is no UTF-8 is marked.
-std::string printable(const std::string& bytes) {
-    if (is_utf8(bytes)) return bytes;
-    std::string quoted;
-    append_json_string(quoted, bytes);
-    return json::parse(quoted).get<std::string>();
-}
-
 }  // namespace
 
 Problem creation_refused(const ipc::SegmentCreated& created) {
@@ -48,18 +41,22 @@ Problem creation_refused(const ipc::SegmentCreated& created) {
     return problem("invalid_name", created.error);
 }
 
-Task<Outcome<ServiceAnswer>> ask_worker(Broker& broker, Location location, ServiceRequest request) {
-    auto cell = broker.cells.find(location.segment);
+Task<Outcome<ServiceAnswer>> ask_segment(Broker& broker, std::string segment, ServiceRequest request) {
+    auto cell = broker.cells.find(segment);
     if (!cell) {
-        auto opened = co_await broker.cells.open(location.segment);
+        auto opened = co_await broker.cells.open(std::move(segment));
         if (!opened) co_return problem("no_cell", opened.error().text());
         cell = std::move(*opened);
     }
     request.time = std::chrono::seconds(broker.settings.service_seconds);
-    ServiceAnswer answer = co_await cell->services().ask(std::move(request));
-    if (answer.trouble != ServiceAnswer::Trouble::kNone || answer.failure != ipc::Failure::kNone)
-        co_return problem_of(answer);
-    co_return answer;
+    co_return co_await cell->services().ask(std::move(request));
+}
+
+Task<Outcome<ServiceAnswer>> ask_worker(Broker& broker, Location location, ServiceRequest request) {
+    auto asked = co_await ask_segment(broker, std::move(location.segment), std::move(request));
+    if (auto* answer = std::get_if<ServiceAnswer>(&asked); answer != nullptr && !succeeded(*answer))
+        co_return problem_of(*answer);
+    co_return asked;
 }
 
 Task<Outcome<Location>> find_segment(Broker& broker, std::string name) {
@@ -147,35 +144,65 @@ Task<Outcome<std::string>> list_folder(Broker& broker, Location location, std::s
     co_return body + "]}";
 }
 
+namespace {
+
+// v1 knows one list for what git gives two letters (index, work tree): of what the work tree lost and of a renamed file
+// however it stands otherwise, then of what changed. So AM, MM and RM are modified, modified and renamed; AD is
+// deleted.
+const char* v1_list(const ipc::VcsChange& change) {
+    using enum ipc::VcsState;
+    const auto is = [&](ipc::VcsState state) { return change.index == state || change.work_tree == state; };
+    if (change.conflict != ipc::VcsConflict::kNone) return "conflicted";
+    if (change.work_tree == kUntracked) return "untracked";
+    if (change.index == kRenamed) return "renamed";
+    if (is(kDeleted)) return "deleted";
+    if (is(kModified) || is(kTypeChanged)) return "modified";
+    return is(kAdded) ? "added" : nullptr;
+}
+
+}  // namespace
+
 Task<Outcome<json>> vcs_status(Broker& broker, Location location) {
-    auto request = service_request(ipc::Service::kVcs, ipc::VcsStatus{location.relative}, broker.settings.diff_bytes);
-    auto answer = co_await ask(broker, std::move(location), std::move(request));
-    if (auto* problem = std::get_if<Problem>(&answer)) co_return std::move(*problem);
+    VcsQuestion question{broker, location.segment};
+    ipc::VcsStatus request{.path = location.relative, .max_changes = ~std::uint64_t{0}};
+    auto found = co_await read_status(std::move(question), std::move(request));
+    if (auto* problem = std::get_if<Problem>(&found)) co_return std::move(*problem);
+    const auto& answer = std::get<VcsStatusFound>(found);
     static constexpr const char* kKinds[] = {"None", "Git", "Jj"};
     // The original daemon's three lists, and those that it left out.
-    static constexpr const char* kLists[] = {nullptr,     "modified", "added",     "deleted",
-                                             "untracked", "renamed",  "conflicted"};
-    json status = {{"vcs_type", "None"}, {"branch", nullptr}};
-    for (const char* list : kLists)
-        if (list != nullptr) status[list] = json::array();
-    const bool whole = each_record<ipc::VcsEntry>(std::get<std::string>(answer), [&](const ipc::VcsEntry& entry) {
-        if (entry.state == ipc::VcsState::kHeader) {
-            status["vcs_type"] = kKinds[static_cast<int>(entry.kind)];
-            if (!entry.path.empty()) status["branch"] = printable(entry.path);
-        } else if (entry.state == ipc::VcsState::kRenamed) {
-            status["renamed"].push_back({{"from", printable(entry.old_path)}, {"to", printable(entry.path)}});
-        } else {
-            status[kLists[static_cast<int>(entry.state)]].push_back(printable(entry.path));
-        }
-    });
-    if (!whole) co_return malformed_answer();
+    json status = {{"vcs_type", kKinds[static_cast<int>(answer.end.kind)]}, {"branch", nullptr}};
+    for (const char* list : {"modified", "added", "deleted", "untracked", "renamed", "conflicted"})
+        status[list] = json::array();
+    if (!answer.end.branch.empty()) status["branch"] = printable(answer.end.branch);
+    for (const auto& change : answer.records) {
+        const char* list = v1_list(change);
+        if (list == nullptr) continue;
+        if (change.index == ipc::VcsState::kRenamed)
+            status[list].push_back({{"from", printable(change.old_path)}, {"to", printable(change.path)}});
+        else status[list].push_back(printable(change.path));
+    }
     co_return status;
 }
 
 Task<Outcome<std::string>> vcs_diff(Broker& broker, Location location) {
     const std::uint64_t limit = broker.settings.diff_bytes;
-    auto request = service_request(ipc::Service::kVcs, ipc::VcsDiff{location.relative, limit}, limit);
-    return ask(broker, std::move(location), std::move(request));
+    VcsQuestion question{broker, location.segment};
+    const std::string relative = location.relative;
+    ipc::VcsDiff request;
+    request.path = relative;
+    request.max_bytes = request.max_file_bytes = limit;
+    auto found = co_await read_diff(std::move(question), std::move(request));
+    if (auto* problem = std::get_if<Problem>(&found)) co_return std::move(*problem);
+    const auto& answer = std::get<VcsDiffFound>(found);
+    std::string text;
+    for (const auto& file : answer.records) {
+        if (file.cut || answer.end.more || text.size() + file.patch.size() > limit)
+            co_return problem("file_too_large", "diff '" + printable(relative) + "': larger than " +
+                                                    std::to_string(limit) + " bytes (limits.diff_bytes)");
+        // Between files a patch may hold any text; nothing is left out in silence.
+        text += file.unreadable ? "not compared, for it may not be read: " + file.path + "\n" : file.patch;
+    }
+    co_return text;
 }
 
 }  // namespace toren::broker

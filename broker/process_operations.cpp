@@ -50,19 +50,7 @@ Reply answer(json body) {
 Task<Outcome<Reply>> start(Call& call) {
     auto spec = read_start(call.segment, call.fields);
     if (auto* refused = std::get_if<Problem>(&spec)) co_return std::move(*refused);
-    auto& wanted = std::get<StartSpec>(spec);
-    wanted.listed = wanted.kept = wanted.tell = true;
-    wanted.held = wanted.disk;  // what is kept on disk must not be overwritten before
-    auto started = co_await start_process(call.broker, std::move(wanted));
-    if (auto* refused = std::get_if<Problem>(&started)) co_return std::move(*refused);
-    const auto process = std::get<std::shared_ptr<Process>>(started);
-    co_await process->until_started();
-    if (auto refused = start_failure(*process)) {
-        call.broker.processes.remove(process);
-        co_return std::move(*refused);
-    }
-    Reply reply = answer(process_json(*process));
-    reply.status = 201;
+    auto reply = co_await start_listed(call.broker, std::get<StartSpec>(std::move(spec)));
     co_return reply;
 }
 

@@ -5,6 +5,8 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 
+#include "broker/process_json.h"
+
 namespace toren::broker {
 
 using nlohmann::json;
@@ -120,6 +122,23 @@ Outcome<StartSpec> read_start(const std::string& segment, const json& fields) {
 Task<Outcome<std::shared_ptr<Process>>> start_process(Broker& broker, StartSpec spec) {
     co_await broker.processes.know(spec.segment);
     co_return co_await broker.processes.start(std::move(spec));
+}
+
+Task<Outcome<Reply>> start_listed(Broker& broker, StartSpec spec) {
+    spec.listed = spec.kept = spec.tell = true;
+    spec.held = spec.disk;  // what is kept on disk must not be overwritten before
+    auto started = co_await start_process(broker, std::move(spec));
+    if (auto* refused = std::get_if<Problem>(&started)) co_return std::move(*refused);
+    const auto process = std::get<std::shared_ptr<Process>>(started);
+    co_await process->until_started();
+    if (auto refused = start_failure(*process)) {
+        broker.processes.remove(process);
+        co_return std::move(*refused);
+    }
+    Reply reply;
+    reply.status = 201;
+    reply.json = process_json(*process);
+    co_return reply;
 }
 
 std::optional<Problem> start_failure(const Process& process) {

@@ -14,6 +14,8 @@ namespace toren::broker {
 Outcome<StartSpec> read_start(const std::string& segment, const nlohmann::json& fields);
 // In the segment that it names, under its configured name.
 Task<Outcome<std::shared_ptr<Process>>> start_process(Broker& broker, StartSpec spec);
+// One that clients find by its id: 201 and what there is to tell of it.
+Task<Outcome<Reply>> start_listed(Broker& broker, StartSpec spec);
 // Why it could not be executed; nothing where it was.
 std::optional<Problem> start_failure(const Process& process);
 

@@ -36,13 +36,14 @@ struct BrokerWelcome {
     std::uint64_t connections = 0, commands_per_segment = 0, commands_per_socket = 0, requests_per_socket = 0;
     std::uint64_t cell_idle_seconds = 0, service_seconds = 0, processes_kept = 0, process_keep_seconds = 0,
                   spool_bytes = 0;
-    std::vector<std::string> live_cells;  // segments whose cells an earlier broker left; they may hold processes
+    std::string author_name, author_email;  // of commits, where the repository does not say
+    std::vector<std::string> live_cells;    // segments whose cells an earlier broker left; they may hold processes
     auto fields() {
         return std::tie(version, pairing_pin, pairing_expires, pairing_uses, listening_port, require_auth,
                         session_seconds, workspaces, allowed_hosts, allowed_origins, degraded, body_bytes,
                         message_bytes, read_bytes, diff_bytes, list_entries, connections, commands_per_segment,
                         commands_per_socket, requests_per_socket, cell_idle_seconds, service_seconds, processes_kept,
-                        process_keep_seconds, spool_bytes, live_cells);
+                        process_keep_seconds, spool_bytes, author_name, author_email, live_cells);
     }
 };
 
@@ -581,19 +582,6 @@ struct ArchiveFolder {  // the archive as Chunks
     auto fields() { return std::tie(path, format, ignore); }
 };
 
-struct VcsStatus {
-    static constexpr Type kType = Type::kVcsStatus;
-    std::string path;
-    auto fields() { return std::tie(path); }
-};
-
-struct VcsDiff {
-    static constexpr Type kType = Type::kVcsDiff;
-    std::string path;
-    std::uint64_t max_bytes = 0;
-    auto fields() { return std::tie(path, max_bytes); }
-};
-
 struct Chunk {
     static constexpr Type kType = Type::kChunk;
     std::string bytes;  // empty: the end of content to write
@@ -634,28 +622,6 @@ struct Done {
     std::string result;  // the record that the request names, encoded
     std::string bytes;   // the last part of the answer, where it is small: a message less
     auto fields() { return std::tie(failure, error, result, bytes); }
-};
-
-// Records inside Chunks, whole ones only.
-
-enum class VcsKind : std::uint8_t { kNone, kGit, kJj, kLast = kJj };
-enum class VcsState : std::uint8_t {
-    kHeader,  // the first record: `kind`, and the branch's name as path ("" where HEAD is detached)
-    kModified,
-    kAdded,
-    kDeleted,
-    kUntracked,
-    kRenamed,
-    kConflicted,
-    kLast = kConflicted
-};
-
-struct VcsEntry {
-    VcsState state = VcsState::kHeader;
-    VcsKind kind = VcsKind::kNone;
-    std::string path;
-    std::string old_path;  // of a renamed file
-    auto fields() { return std::tie(state, kind, path, old_path); }
 };
 
 }  // namespace toren::ipc

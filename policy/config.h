@@ -42,6 +42,11 @@ struct Config {
         std::string task_prompt_template;
     } ancillary;
 
+    // Who commits where a repository's own configuration does not say; empty: nobody.
+    struct Vcs {
+        std::string author_name, author_email;
+    } vcs;
+
     struct Security {
         bool require_auth = true;
         std::uint64_t session_timeout = 0;  // seconds, 0 = none

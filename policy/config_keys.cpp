@@ -156,6 +156,10 @@ const ConfigKey kKeys[] = {
     {"ancillary.task_prompt_template", TOREN_FIELD(ancillary.task_prompt_template), 0, 64 * kKiB,
      "The text with which a task starts; empty: the built-in one. Read, not yet acted on."},
 
+    {"vcs.author_name", TOREN_FIELD(vcs.author_name), 0, 200,
+     "Who commits where a repository's own configuration does not say: the name."},
+    {"vcs.author_email", TOREN_FIELD(vcs.author_email), 0, 200, "And the address."},
+
     {"security.require_auth", TOREN_FIELD(security.require_auth), 0, 0,
      "Ask every request for a session token. false is refused unless the daemon listens on loopback, and even there "
      "it lets every program of this machine in."},

@@ -289,6 +289,8 @@ ipc::BrokerWelcome Supervisor::welcome() const {
     welcome.require_auth = config.security.require_auth;
     welcome.session_seconds = config.security.session_timeout;
     welcome.workspaces = !config.ancillary.workspace_root.empty();
+    welcome.author_name = config.vcs.author_name;
+    welcome.author_email = config.vcs.author_email;
     welcome.allowed_hosts = config.server.allowed_hosts;
     welcome.allowed_origins = config.server.allowed_origins;
     if (!settings_.landlock) welcome.degraded = {"landlock"};

@@ -332,8 +332,8 @@ export interface Paired {
   session_id: string;
 }
 
-// Stable: programs act on it. 400: malformed_http, malformed_json; 401: unauthorized, pairing_refused; 403: host_not_allowed, origin_not_allowed, forbidden, permission_denied, path_outside_segment; 404: not_found, unknown_segment, unknown_root, unknown_process, unknown_upload, file_not_found; 405: method_not_allowed; 409: exists, not_empty, is_folder, not_folder, not_regular_file, running, ended, input_closed, wrong_offset, no_match, ambiguous_match; 412: changed; 413: body_too_large, file_too_large, output_too_large; 414: name_too_long; 415: unsupported_media_type; 416: range_not_satisfiable; 422: invalid_field, invalid_name, unknown_field, not_utf8, invalid_cursor, invalid_pattern, malformed_diff, cannot_start; 429: too_many_requests, too_many_processes; 431: header_too_large; 499: cancelled; 500: internal; 501: not_installed; 502: worker_died; 503: no_cell, no_worker, no_slot, too_many_connections; 504: timeout; 507: no_space.
-export type ProblemCode = 'malformed_http' | 'malformed_json' | 'unauthorized' | 'pairing_refused' | 'host_not_allowed' | 'origin_not_allowed' | 'forbidden' | 'permission_denied' | 'path_outside_segment' | 'not_found' | 'unknown_segment' | 'unknown_root' | 'unknown_process' | 'unknown_upload' | 'file_not_found' | 'method_not_allowed' | 'exists' | 'not_empty' | 'is_folder' | 'not_folder' | 'not_regular_file' | 'running' | 'ended' | 'input_closed' | 'wrong_offset' | 'no_match' | 'ambiguous_match' | 'changed' | 'body_too_large' | 'file_too_large' | 'output_too_large' | 'name_too_long' | 'unsupported_media_type' | 'range_not_satisfiable' | 'invalid_field' | 'invalid_name' | 'unknown_field' | 'not_utf8' | 'invalid_cursor' | 'invalid_pattern' | 'malformed_diff' | 'cannot_start' | 'too_many_requests' | 'too_many_processes' | 'header_too_large' | 'cancelled' | 'internal' | 'not_installed' | 'worker_died' | 'no_cell' | 'no_worker' | 'no_slot' | 'too_many_connections' | 'timeout' | 'no_space';
+// Stable: programs act on it. 400: malformed_http, malformed_json; 401: unauthorized, pairing_refused; 403: host_not_allowed, origin_not_allowed, forbidden, permission_denied, path_outside_segment; 404: not_found, unknown_segment, unknown_root, unknown_process, unknown_upload, unknown_revision, file_not_found; 405: method_not_allowed; 409: exists, not_empty, is_folder, not_folder, not_regular_file, vcs_failed, vcs_locked, nothing_to_commit, identity_unknown, running, ended, input_closed, wrong_offset, no_match, ambiguous_match; 412: changed; 413: body_too_large, file_too_large, output_too_large; 414: name_too_long; 415: unsupported_media_type; 416: range_not_satisfiable; 422: invalid_field, invalid_name, unknown_field, not_utf8, invalid_cursor, invalid_pattern, malformed_diff, cannot_start; 429: too_many_requests, too_many_processes; 431: header_too_large; 499: cancelled; 500: internal; 501: not_installed; 502: worker_died; 503: no_cell, no_worker, no_slot, too_many_connections; 504: timeout; 507: no_space.
+export type ProblemCode = 'malformed_http' | 'malformed_json' | 'unauthorized' | 'pairing_refused' | 'host_not_allowed' | 'origin_not_allowed' | 'forbidden' | 'permission_denied' | 'path_outside_segment' | 'not_found' | 'unknown_segment' | 'unknown_root' | 'unknown_process' | 'unknown_upload' | 'file_not_found' | 'method_not_allowed' | 'exists' | 'not_empty' | 'is_folder' | 'not_folder' | 'not_regular_file' | 'not_a_repository' | 'broken_repository' | 'unsupported_repository' | 'unknown_revision' | 'vcs_failed' | 'vcs_locked' | 'nothing_to_commit' | 'identity_unknown' | 'running' | 'ended' | 'input_closed' | 'wrong_offset' | 'no_match' | 'ambiguous_match' | 'changed' | 'body_too_large' | 'file_too_large' | 'output_too_large' | 'name_too_long' | 'unsupported_media_type' | 'range_not_satisfiable' | 'invalid_field' | 'invalid_name' | 'unknown_field' | 'not_utf8' | 'invalid_cursor' | 'invalid_pattern' | 'malformed_diff' | 'cannot_start' | 'too_many_requests' | 'too_many_processes' | 'header_too_large' | 'cancelled' | 'internal' | 'not_installed' | 'worker_died' | 'no_cell' | 'no_worker' | 'no_slot' | 'too_many_connections' | 'timeout' | 'no_space';
 
 // RFC 9457 problem details.
 export interface Problem {
@@ -357,6 +357,241 @@ export interface Problem {
   step?: string;
   // Of `cannot_start`.
   errno?: number;
+}
+
+// Who answers.
+export type VcsEngine = 'auto' | 'libgit2' | 'git';
+
+export type VcsAnsweredBy = 'libgit2' | 'git';
+
+// SHA-1 or SHA-256, hexadecimal.
+export type VcsId = string;
+
+// Git's.
+export type VcsMode = string;
+
+export interface VcsSignature {
+  name: string;
+  name_bytes?: Base64;
+  email: string;
+  email_bytes?: Base64;
+  // Seconds since the epoch.
+  time: number;
+  // Of its clock to UTC, minutes.
+  offset: number;
+}
+
+export interface VcsChange {
+  path: Path;
+  path_bytes?: Base64;
+  // Of a renamed one.
+  old_path?: Path;
+  old_path_bytes?: Base64;
+  // Against the last commit.
+  index: VcsState;
+  // Against the index.
+  work_tree: VcsState;
+  conflict?: 'both_deleted' | 'added_by_us' | 'deleted_by_them' | 'added_by_them' | 'deleted_by_us' | 'both_added' | 'both_modified';
+  submodule?: boolean;
+}
+
+export type VcsState = 'modified' | 'added' | 'deleted' | 'renamed' | 'copied' | 'type_changed' | 'untracked' | 'ignored' | null;
+
+export interface VcsStatus {
+  // none: the path is in no repository.
+  kind: 'none' | 'git' | 'jj';
+  // The work tree's; other paths are relative to it.
+  folder: Path;
+  folder_bytes?: Base64;
+  // The last commit; null before the first one.
+  head: string | null;
+  // null where HEAD is detached.
+  branch: string | null;
+  upstream: string | null;
+  ahead: number;
+  behind: number;
+  activity: {
+    kind: 'merge' | 'revert' | 'cherry_pick' | 'bisect' | 'rebase' | 'apply_mailbox';
+    // That is rebased.
+    branch: string | null;
+    // That is merged, picked, reverted or rebased onto.
+    commit: string | null;
+    step: number;
+    steps: number;
+  } | null;
+  stashes: number;
+  changes: VcsChange[];
+  total: number;
+  cursor: NextCursor;
+  engine: VcsAnsweredBy;
+}
+
+export interface VcsFile {
+  path: Path;
+  path_bytes?: Base64;
+  // Where it is another.
+  old_path?: Path;
+  old_path_bytes?: Base64;
+  state: VcsState;
+  old_mode: string | null;
+  new_mode: string | null;
+  old_id: string | null;
+  new_id: string | null;
+  binary: boolean;
+  additions: number;
+  deletions: number;
+  // A secret that the cage hides; it was not compared.
+  unreadable?: boolean;
+  // The patch is longer than `max_file_bytes` and left out.
+  cut?: boolean;
+  // Unified, from `diff --git` on.
+  patch?: string;
+  patch_bytes?: Base64;
+}
+
+export interface VcsDiff {
+  files: VcsFile[];
+  total: number;
+  cursor: NextCursor;
+  // The commit.
+  from: string | null;
+  // The commit.
+  to: string | null;
+  engine: VcsAnsweredBy;
+}
+
+export interface VcsCommit {
+  id: VcsId;
+  tree: VcsId;
+  parents: VcsId[];
+  author: VcsSignature;
+  committer: VcsSignature;
+  // Cut at 64 KiB.
+  message: string;
+  message_bytes?: Base64;
+  // Full names of branches and tags that point to it.
+  refs: string[];
+}
+
+export interface VcsLog {
+  commits: VcsCommit[];
+  cursor: NextCursor;
+  engine: VcsAnsweredBy;
+}
+
+export interface VcsShown {
+  commit: VcsCommit;
+  files: VcsFile[];
+  total: number;
+  cursor: NextCursor;
+  engine: VcsAnsweredBy;
+}
+
+export interface VcsContent {
+  content: string;
+  encoding: Encoding;
+  id: VcsId;
+  mode: VcsMode;
+  size: Bytes;
+  binary: boolean;
+  engine: VcsAnsweredBy;
+}
+
+export interface VcsBlame {
+  runs: Array<{
+    line: number;
+    lines: number;
+    // null where it is not committed.
+    commit: string | null;
+    original_line: number;
+    // As git prints it.
+    original_path: string;
+    original_path_bytes?: Base64;
+    author: VcsSignature;
+    summary: string;
+    summary_bytes?: Base64;
+    content?: string;
+    content_bytes?: Base64;
+  }>;
+  engine: VcsAnsweredBy;
+}
+
+export interface VcsRefs {
+  refs: Array<{
+    // Full: refs/heads/main.
+    name: string;
+    name_bytes?: Base64;
+    // A commit, or an annotated tag.
+    id: string | null;
+    // The commit behind it.
+    commit: string | null;
+    // Of a symbolic one.
+    target?: string;
+    target_bytes?: Base64;
+    // Of a branch: HEAD names it.
+    head?: boolean;
+    upstream?: string | null;
+    ahead?: number;
+    behind?: number;
+    time: number;
+    subject: string;
+    subject_bytes?: Base64;
+  }>;
+  engine: VcsAnsweredBy;
+}
+
+export interface VcsSide {
+  path: Path;
+  path_bytes?: Base64;
+  id: VcsId;
+  mode: VcsMode;
+}
+
+export interface VcsConflicts {
+  conflicts: Array<{
+    base: VcsSide | null;
+    ours: VcsSide | null;
+    theirs: VcsSide | null;
+  }>;
+  engine: VcsAnsweredBy;
+}
+
+export interface VcsStashes {
+  stashes: Array<{
+    id: VcsId;
+    message: string;
+    message_bytes?: Base64;
+    time: number;
+  }>;
+  engine: VcsAnsweredBy;
+}
+
+export interface VcsWorktrees {
+  worktrees: Array<{
+    // Absolute.
+    path: string;
+    path_bytes?: Base64;
+    head: string | null;
+    // Full name.
+    branch: string | null;
+    locked: boolean;
+    // Its folder is not there.
+    missing: boolean;
+  }>;
+  engine: VcsAnsweredBy;
+}
+
+export interface VcsChanged {
+  // false: it stopped at conflicts, and goes on with vcs.sequence.
+  completed: boolean;
+  conflicts: Array<{
+    path: Path;
+    path_bytes?: Base64;
+  }>;
+  // The last commit.
+  head: VcsCommit | null;
+  // Git's words.
+  output: string;
 }
 
 // What each operation takes, answers and, before that, tells.
@@ -559,6 +794,210 @@ export interface Operations {
     result: Process;
     event: never;
   };
+  // What git status tells.
+  'vcs.status': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; untracked?: 'none' | 'folders' | 'all'; ignored?: boolean; cursor?: Cursor; limit?: number; engine?: VcsEngine };
+    result: VcsStatus;
+    event: never;
+  };
+  // The differences of two sides, a page of files.
+  'vcs.diff': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; from?: string; to?: string; commit?: string; staged?: boolean; unstaged?: boolean; merge_base?: boolean; files?: string[]; file?: Path; file_bytes?: Base64; context?: number; patch?: boolean; max_file_bytes?: number; cursor?: Cursor; limit?: number; engine?: VcsEngine };
+    result: VcsDiff;
+    event: never;
+  };
+  // Commits, newest first.
+  'vcs.log': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; revisions?: string[]; all?: boolean; first_parent?: boolean; file?: Path; file_bytes?: Base64; cursor?: Cursor; limit?: number; engine?: VcsEngine };
+    result: VcsLog;
+    event: never;
+  };
+  // A commit and what it changed.
+  'vcs.show': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; revision?: string; files?: string[]; file?: Path; file_bytes?: Base64; context?: number; patch?: boolean; max_file_bytes?: number; cursor?: Cursor; limit?: number; engine?: VcsEngine };
+    result: VcsShown;
+    event: never;
+  };
+  // A file as a revision or the index has it.
+  'vcs.content': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; revision?: string; stage?: number; encoding?: Encoding; engine?: VcsEngine } & OneOf<{ file: Path; file_bytes: Base64 }>;
+    result: VcsContent;
+    event: never;
+  };
+  // Which commit brought each line.
+  'vcs.blame': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; revision?: string; from_line?: number; lines?: number; content?: boolean } & OneOf<{ file: Path; file_bytes: Base64 }>;
+    result: VcsBlame;
+    event: never;
+  };
+  // Branches and tags.
+  'vcs.refs': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; counts?: boolean; engine?: VcsEngine };
+    result: VcsRefs;
+    event: never;
+  };
+  // The three sides of each file in conflict.
+  'vcs.conflicts': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; engine?: VcsEngine };
+    result: VcsConflicts;
+    event: never;
+  };
+  // What was stashed.
+  'vcs.stashes': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; engine?: VcsEngine };
+    result: VcsStashes;
+    event: never;
+  };
+  // The work trees of the repository.
+  'vcs.worktrees': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; engine?: VcsEngine };
+    result: VcsWorktrees;
+    event: never;
+  };
+  // Into the index: files, hunks or all.
+  'vcs.stage': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; files?: string[]; file?: Path; file_bytes?: Base64; patch?: string; all?: boolean };
+    result: VcsChanged;
+    event: never;
+  };
+  // Out of the index: files, hunks or all.
+  'vcs.unstage': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; files?: string[]; file?: Path; file_bytes?: Base64; patch?: string; all?: boolean };
+    result: VcsChanged;
+    event: never;
+  };
+  // Back to what the index has: files or hunks.
+  'vcs.discard': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; files?: string[]; file?: Path; file_bytes?: Base64; patch?: string };
+    result: VcsChanged;
+    event: never;
+  };
+  // Commits; hooks run in the cage.
+  'vcs.commit': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; message?: string; author?: string; amend?: boolean; all?: boolean; allow_empty?: boolean; signoff?: boolean; hooks?: boolean; files?: string[]; file?: Path; file_bytes?: Base64 };
+    result: VcsChanged;
+    event: never;
+  };
+  // A new branch.
+  'vcs.branch': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; name: string; from?: string; switch?: boolean };
+    result: VcsChanged;
+    event: never;
+  };
+  // Another name for a branch.
+  'vcs.branch_rename': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; name: string; to: string };
+    result: VcsChanged;
+    event: never;
+  };
+  // Removes a branch.
+  'vcs.branch_delete': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; name: string; force?: boolean };
+    result: VcsChanged;
+    event: never;
+  };
+  // To another branch, or to a commit without one.
+  'vcs.switch': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; branch?: string; revision?: string; discard?: boolean };
+    result: VcsChanged;
+    event: never;
+  };
+  // A new tag; with a message an annotated one.
+  'vcs.tag': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; name: string; revision?: string; message?: string; force?: boolean };
+    result: VcsChanged;
+    event: never;
+  };
+  // Removes a tag.
+  'vcs.tag_delete': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; name: string };
+    result: VcsChanged;
+    event: never;
+  };
+  // Puts changes aside.
+  'vcs.stash': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; message?: string; untracked?: boolean; keep_index?: boolean; staged?: boolean; files?: string[]; file?: Path; file_bytes?: Base64 };
+    result: VcsChanged;
+    event: never;
+  };
+  // Brings them back, and keeps them.
+  'vcs.stash_apply': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; stash: string; index?: boolean };
+    result: VcsChanged;
+    event: never;
+  };
+  // Brings them back.
+  'vcs.stash_pop': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; stash: string; index?: boolean };
+    result: VcsChanged;
+    event: never;
+  };
+  // Forgets them.
+  'vcs.stash_drop': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; stash: string };
+    result: VcsChanged;
+    event: never;
+  };
+  // Merges a revision.
+  'vcs.merge': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; revision: string; message?: string; fast_forward?: boolean; only_fast_forward?: boolean; squash?: boolean; commit?: boolean };
+    result: VcsChanged;
+    event: never;
+  };
+  // Puts the branch on top of another.
+  'vcs.rebase': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; onto: string };
+    result: VcsChanged;
+    event: never;
+  };
+  // Commits again what another commit changed.
+  'vcs.cherry_pick': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; revision: string };
+    result: VcsChanged;
+    event: never;
+  };
+  // Commits the reverse of a commit.
+  'vcs.revert': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; revision: string };
+    result: VcsChanged;
+    event: never;
+  };
+  // Moves the branch.
+  'vcs.reset': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; revision?: string; mode?: 'soft' | 'mixed' | 'keep' | 'hard' };
+    result: VcsChanged;
+    event: never;
+  };
+  // Goes on with a merge, rebase, pick or revert, or gives it up.
+  'vcs.sequence': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; step: 'continue' | 'abort' | 'skip' };
+    result: VcsChanged;
+    event: never;
+  };
+  // Fetches, as a process.
+  'vcs.fetch': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; remote?: string; refspec?: string; prune?: boolean; tags?: boolean; all?: boolean };
+    result: Process;
+    event: never;
+  };
+  // Pushes, as a process.
+  'vcs.push': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; remote?: string; refspec?: string; force_with_lease?: boolean; tags?: boolean; set_upstream?: boolean };
+    result: Process;
+    event: never;
+  };
+  // Pulls, as a process.
+  'vcs.pull': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; remote?: string; refspec?: string; rebase?: boolean; only_fast_forward?: boolean };
+    result: Process;
+    event: never;
+  };
+  // Clones into a new folder, as a process.
+  'vcs.clone': {
+    fields: { segment: SegmentName; url: string; folder: string; branch?: string; depth?: number };
+    result: Process;
+    event: never;
+  };
   // Tells what changes.
   'files.watch': {
     fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; recursive?: boolean; ignore?: boolean };
@@ -751,6 +1190,142 @@ export const table = {
     need: 'operator', socket: true, method: 'POST', path: '/v2/segments/{segment}/processes/{process}/kill',
     query: [], body: 'json', paths: [], answer: 'Process',
   },
+  'vcs.status': {
+    need: 'viewer', socket: true, method: 'GET', path: '/v2/segments/{segment}/vcs/status',
+    query: ['path', 'untracked', 'ignored', 'cursor', 'limit', 'engine'], body: 'none', paths: ['path'], answer: 'VcsStatus',
+  },
+  'vcs.diff': {
+    need: 'viewer', socket: true, method: 'GET', path: '/v2/segments/{segment}/vcs/diff',
+    query: ['path', 'from', 'to', 'commit', 'staged', 'unstaged', 'merge_base', 'files', 'file', 'context', 'patch', 'max_file_bytes', 'cursor', 'limit', 'engine'], body: 'none', paths: ['path', 'file'], answer: 'VcsDiff',
+  },
+  'vcs.log': {
+    need: 'viewer', socket: true, method: 'GET', path: '/v2/segments/{segment}/vcs/log',
+    query: ['path', 'revisions', 'all', 'first_parent', 'file', 'cursor', 'limit', 'engine'], body: 'none', paths: ['path', 'file'], answer: 'VcsLog',
+  },
+  'vcs.show': {
+    need: 'viewer', socket: true, method: 'GET', path: '/v2/segments/{segment}/vcs/show',
+    query: ['path', 'revision', 'files', 'file', 'context', 'patch', 'max_file_bytes', 'cursor', 'limit', 'engine'], body: 'none', paths: ['path', 'file'], answer: 'VcsShown',
+  },
+  'vcs.content': {
+    need: 'viewer', socket: true, method: 'GET', path: '/v2/segments/{segment}/vcs/content',
+    query: ['path', 'file', 'revision', 'stage', 'encoding', 'engine'], body: 'none', paths: ['path', 'file'], answer: 'VcsContent',
+  },
+  'vcs.blame': {
+    need: 'viewer', socket: true, method: 'GET', path: '/v2/segments/{segment}/vcs/blame',
+    query: ['path', 'file', 'revision', 'from_line', 'lines', 'content'], body: 'none', paths: ['path', 'file'], answer: 'VcsBlame',
+  },
+  'vcs.refs': {
+    need: 'viewer', socket: true, method: 'GET', path: '/v2/segments/{segment}/vcs/refs',
+    query: ['path', 'counts', 'engine'], body: 'none', paths: ['path'], answer: 'VcsRefs',
+  },
+  'vcs.conflicts': {
+    need: 'viewer', socket: true, method: 'GET', path: '/v2/segments/{segment}/vcs/conflicts',
+    query: ['path', 'engine'], body: 'none', paths: ['path'], answer: 'VcsConflicts',
+  },
+  'vcs.stashes': {
+    need: 'viewer', socket: true, method: 'GET', path: '/v2/segments/{segment}/vcs/stashes',
+    query: ['path', 'engine'], body: 'none', paths: ['path'], answer: 'VcsStashes',
+  },
+  'vcs.worktrees': {
+    need: 'viewer', socket: true, method: 'GET', path: '/v2/segments/{segment}/vcs/worktrees',
+    query: ['path', 'engine'], body: 'none', paths: ['path'], answer: 'VcsWorktrees',
+  },
+  'vcs.stage': {
+    need: 'operator', socket: true, method: 'POST', path: '/v2/segments/{segment}/vcs/stage',
+    query: [], body: 'json', paths: ['path', 'file'], answer: 'VcsChanged',
+  },
+  'vcs.unstage': {
+    need: 'operator', socket: true, method: 'POST', path: '/v2/segments/{segment}/vcs/unstage',
+    query: [], body: 'json', paths: ['path', 'file'], answer: 'VcsChanged',
+  },
+  'vcs.discard': {
+    need: 'operator', socket: true, method: 'POST', path: '/v2/segments/{segment}/vcs/discard',
+    query: [], body: 'json', paths: ['path', 'file'], answer: 'VcsChanged',
+  },
+  'vcs.commit': {
+    need: 'operator', socket: true, method: 'POST', path: '/v2/segments/{segment}/vcs/commit',
+    query: [], body: 'json', paths: ['path', 'file'], answer: 'VcsChanged',
+  },
+  'vcs.branch': {
+    need: 'operator', socket: true, method: 'POST', path: '/v2/segments/{segment}/vcs/branch',
+    query: [], body: 'json', paths: ['path'], answer: 'VcsChanged',
+  },
+  'vcs.branch_rename': {
+    need: 'operator', socket: true, method: 'POST', path: '/v2/segments/{segment}/vcs/branch/rename',
+    query: [], body: 'json', paths: ['path'], answer: 'VcsChanged',
+  },
+  'vcs.branch_delete': {
+    need: 'operator', socket: true, method: 'POST', path: '/v2/segments/{segment}/vcs/branch/delete',
+    query: [], body: 'json', paths: ['path'], answer: 'VcsChanged',
+  },
+  'vcs.switch': {
+    need: 'operator', socket: true, method: 'POST', path: '/v2/segments/{segment}/vcs/switch',
+    query: [], body: 'json', paths: ['path'], answer: 'VcsChanged',
+  },
+  'vcs.tag': {
+    need: 'operator', socket: true, method: 'POST', path: '/v2/segments/{segment}/vcs/tag',
+    query: [], body: 'json', paths: ['path'], answer: 'VcsChanged',
+  },
+  'vcs.tag_delete': {
+    need: 'operator', socket: true, method: 'POST', path: '/v2/segments/{segment}/vcs/tag/delete',
+    query: [], body: 'json', paths: ['path'], answer: 'VcsChanged',
+  },
+  'vcs.stash': {
+    need: 'operator', socket: true, method: 'POST', path: '/v2/segments/{segment}/vcs/stash',
+    query: [], body: 'json', paths: ['path', 'file'], answer: 'VcsChanged',
+  },
+  'vcs.stash_apply': {
+    need: 'operator', socket: true, method: 'POST', path: '/v2/segments/{segment}/vcs/stash/apply',
+    query: [], body: 'json', paths: ['path'], answer: 'VcsChanged',
+  },
+  'vcs.stash_pop': {
+    need: 'operator', socket: true, method: 'POST', path: '/v2/segments/{segment}/vcs/stash/pop',
+    query: [], body: 'json', paths: ['path'], answer: 'VcsChanged',
+  },
+  'vcs.stash_drop': {
+    need: 'operator', socket: true, method: 'POST', path: '/v2/segments/{segment}/vcs/stash/drop',
+    query: [], body: 'json', paths: ['path'], answer: 'VcsChanged',
+  },
+  'vcs.merge': {
+    need: 'operator', socket: true, method: 'POST', path: '/v2/segments/{segment}/vcs/merge',
+    query: [], body: 'json', paths: ['path'], answer: 'VcsChanged',
+  },
+  'vcs.rebase': {
+    need: 'operator', socket: true, method: 'POST', path: '/v2/segments/{segment}/vcs/rebase',
+    query: [], body: 'json', paths: ['path'], answer: 'VcsChanged',
+  },
+  'vcs.cherry_pick': {
+    need: 'operator', socket: true, method: 'POST', path: '/v2/segments/{segment}/vcs/cherry_pick',
+    query: [], body: 'json', paths: ['path'], answer: 'VcsChanged',
+  },
+  'vcs.revert': {
+    need: 'operator', socket: true, method: 'POST', path: '/v2/segments/{segment}/vcs/revert',
+    query: [], body: 'json', paths: ['path'], answer: 'VcsChanged',
+  },
+  'vcs.reset': {
+    need: 'operator', socket: true, method: 'POST', path: '/v2/segments/{segment}/vcs/reset',
+    query: [], body: 'json', paths: ['path'], answer: 'VcsChanged',
+  },
+  'vcs.sequence': {
+    need: 'operator', socket: true, method: 'POST', path: '/v2/segments/{segment}/vcs/sequence',
+    query: [], body: 'json', paths: ['path'], answer: 'VcsChanged',
+  },
+  'vcs.fetch': {
+    need: 'operator', socket: true, method: 'POST', path: '/v2/segments/{segment}/vcs/fetch',
+    query: [], body: 'json', paths: ['path'], answer: 'Process',
+  },
+  'vcs.push': {
+    need: 'operator', socket: true, method: 'POST', path: '/v2/segments/{segment}/vcs/push',
+    query: [], body: 'json', paths: ['path'], answer: 'Process',
+  },
+  'vcs.pull': {
+    need: 'operator', socket: true, method: 'POST', path: '/v2/segments/{segment}/vcs/pull',
+    query: [], body: 'json', paths: ['path'], answer: 'Process',
+  },
+  'vcs.clone': {
+    need: 'operator', socket: true, method: 'POST', path: '/v2/segments/{segment}/vcs/clone',
+    query: [], body: 'json', paths: [], answer: 'Process',
+  },
   'files.watch': {
     need: 'viewer', socket: true, method: null, path: null,
     query: [], body: 'none', paths: ['path'], answer: 'Nothing',
@@ -782,10 +1357,10 @@ export const table = {
 } as const satisfies Record<OperationName, Row>;
 
 // Called with one JSON object and answered with one, over HTTP.
-export type HttpName = 'segments.list' | 'segments.create' | 'files.stat' | 'files.read' | 'files.write' | 'files.edit' | 'files.append' | 'files.list' | 'files.find' | 'files.search' | 'files.mkdir' | 'files.symlink' | 'files.move' | 'files.copy' | 'files.delete' | 'uploads.create' | 'uploads.get' | 'uploads.abort' | 'uploads.finish' | 'processes.start' | 'processes.list' | 'processes.get' | 'processes.remove' | 'processes.output' | 'processes.wait' | 'processes.input' | 'processes.resize' | 'processes.signal' | 'processes.kill';
+export type HttpName = 'segments.list' | 'segments.create' | 'files.stat' | 'files.read' | 'files.write' | 'files.edit' | 'files.append' | 'files.list' | 'files.find' | 'files.search' | 'files.mkdir' | 'files.symlink' | 'files.move' | 'files.copy' | 'files.delete' | 'uploads.create' | 'uploads.get' | 'uploads.abort' | 'uploads.finish' | 'processes.start' | 'processes.list' | 'processes.get' | 'processes.remove' | 'processes.output' | 'processes.wait' | 'processes.input' | 'processes.resize' | 'processes.signal' | 'processes.kill' | 'vcs.status' | 'vcs.diff' | 'vcs.log' | 'vcs.show' | 'vcs.content' | 'vcs.blame' | 'vcs.refs' | 'vcs.conflicts' | 'vcs.stashes' | 'vcs.worktrees' | 'vcs.stage' | 'vcs.unstage' | 'vcs.discard' | 'vcs.commit' | 'vcs.branch' | 'vcs.branch_rename' | 'vcs.branch_delete' | 'vcs.switch' | 'vcs.tag' | 'vcs.tag_delete' | 'vcs.stash' | 'vcs.stash_apply' | 'vcs.stash_pop' | 'vcs.stash_drop' | 'vcs.merge' | 'vcs.rebase' | 'vcs.cherry_pick' | 'vcs.revert' | 'vcs.reset' | 'vcs.sequence' | 'vcs.fetch' | 'vcs.push' | 'vcs.pull' | 'vcs.clone';
 
 // Called over the WebSocket, and answered once.
-export type SocketName = 'segments.list' | 'segments.create' | 'files.stat' | 'files.read' | 'files.write' | 'files.edit' | 'files.append' | 'files.list' | 'files.find' | 'files.search' | 'files.mkdir' | 'files.symlink' | 'files.move' | 'files.copy' | 'files.delete' | 'processes.start' | 'processes.list' | 'processes.get' | 'processes.remove' | 'processes.output' | 'processes.wait' | 'processes.input' | 'processes.resize' | 'processes.signal' | 'processes.kill';
+export type SocketName = 'segments.list' | 'segments.create' | 'files.stat' | 'files.read' | 'files.write' | 'files.edit' | 'files.append' | 'files.list' | 'files.find' | 'files.search' | 'files.mkdir' | 'files.symlink' | 'files.move' | 'files.copy' | 'files.delete' | 'processes.start' | 'processes.list' | 'processes.get' | 'processes.remove' | 'processes.output' | 'processes.wait' | 'processes.input' | 'processes.resize' | 'processes.signal' | 'processes.kill' | 'vcs.status' | 'vcs.diff' | 'vcs.log' | 'vcs.show' | 'vcs.content' | 'vcs.blame' | 'vcs.refs' | 'vcs.conflicts' | 'vcs.stashes' | 'vcs.worktrees' | 'vcs.stage' | 'vcs.unstage' | 'vcs.discard' | 'vcs.commit' | 'vcs.branch' | 'vcs.branch_rename' | 'vcs.branch_delete' | 'vcs.switch' | 'vcs.tag' | 'vcs.tag_delete' | 'vcs.stash' | 'vcs.stash_apply' | 'vcs.stash_pop' | 'vcs.stash_drop' | 'vcs.merge' | 'vcs.rebase' | 'vcs.cherry_pick' | 'vcs.revert' | 'vcs.reset' | 'vcs.sequence' | 'vcs.fetch' | 'vcs.push' | 'vcs.pull' | 'vcs.clone';
 
 // What has a shape can be checked when it arrives: see parse.ts.
 export interface Shapes {
@@ -832,6 +1407,26 @@ export interface Shapes {
   Session: Session;
   Health: Health;
   Paired: Paired;
+  VcsAnsweredBy: VcsAnsweredBy;
+  VcsId: VcsId;
+  VcsMode: VcsMode;
+  VcsSignature: VcsSignature;
+  VcsChange: VcsChange;
+  VcsState: VcsState;
+  VcsStatus: VcsStatus;
+  VcsFile: VcsFile;
+  VcsDiff: VcsDiff;
+  VcsCommit: VcsCommit;
+  VcsLog: VcsLog;
+  VcsShown: VcsShown;
+  VcsContent: VcsContent;
+  VcsBlame: VcsBlame;
+  VcsRefs: VcsRefs;
+  VcsSide: VcsSide;
+  VcsConflicts: VcsConflicts;
+  VcsStashes: VcsStashes;
+  VcsWorktrees: VcsWorktrees;
+  VcsChanged: VcsChanged;
 }
 
 export type ShapeName = keyof Shapes;
@@ -880,4 +1475,24 @@ export const shapes: Record<ShapeName, object> = {
   Session: {"type":"object","required":["session_id"],"properties":{"session_id":{"type":"string"}}},
   Health: {"type":"object","required":["status","version"],"properties":{"status":{"const":"ok"},"version":{"type":"string"},"degraded":{"type":"array","items":{"type":"string"}}}},
   Paired: {"type":"object","required":["session_token","session_id"],"properties":{"session_token":{"type":"string"},"session_id":{"type":"string"}}},
+  VcsAnsweredBy: {"type":"string","enum":["libgit2","git"]},
+  VcsId: {"type":"string"},
+  VcsMode: {"type":"string"},
+  VcsSignature: {"type":"object","required":["name","email","time","offset"],"properties":{"name":{"type":"string"},"name_bytes":{"$ref":"Base64"},"email":{"type":"string"},"email_bytes":{"$ref":"Base64"},"time":{"type":"integer"},"offset":{"type":"integer"}}},
+  VcsChange: {"type":"object","required":["path","index","work_tree"],"properties":{"path":{"$ref":"Path"},"path_bytes":{"$ref":"Base64"},"old_path":{"$ref":"Path"},"old_path_bytes":{"$ref":"Base64"},"index":{"$ref":"VcsState"},"work_tree":{"$ref":"VcsState"},"conflict":{"type":"string","enum":["both_deleted","added_by_us","deleted_by_them","added_by_them","deleted_by_us","both_added","both_modified"]},"submodule":{"type":"boolean"}}},
+  VcsState: {"type":["string","null"],"enum":["modified","added","deleted","renamed","copied","type_changed","untracked","ignored",null]},
+  VcsStatus: {"type":"object","required":["kind","folder","head","branch","upstream","ahead","behind","activity","stashes","changes","total","cursor","engine"],"properties":{"kind":{"type":"string","enum":["none","git","jj"]},"folder":{"$ref":"Path"},"folder_bytes":{"$ref":"Base64"},"head":{"type":["string","null"]},"branch":{"type":["string","null"]},"upstream":{"type":["string","null"]},"ahead":{"type":"integer"},"behind":{"type":"integer"},"activity":{"type":["object","null"],"required":["kind","branch","commit","step","steps"],"properties":{"kind":{"type":"string","enum":["merge","revert","cherry_pick","bisect","rebase","apply_mailbox"]},"branch":{"type":["string","null"]},"commit":{"type":["string","null"]},"step":{"type":"integer"},"steps":{"type":"integer"}}},"stashes":{"type":"integer"},"changes":{"type":"array","items":{"$ref":"VcsChange"}},"total":{"type":"integer"},"cursor":{"$ref":"NextCursor"},"engine":{"$ref":"VcsAnsweredBy"}}},
+  VcsFile: {"type":"object","required":["path","state","old_mode","new_mode","old_id","new_id","binary","additions","deletions"],"properties":{"path":{"$ref":"Path"},"path_bytes":{"$ref":"Base64"},"old_path":{"$ref":"Path"},"old_path_bytes":{"$ref":"Base64"},"state":{"$ref":"VcsState"},"old_mode":{"type":["string","null"]},"new_mode":{"type":["string","null"]},"old_id":{"type":["string","null"]},"new_id":{"type":["string","null"]},"binary":{"type":"boolean"},"additions":{"type":"integer"},"deletions":{"type":"integer"},"unreadable":{"type":"boolean"},"cut":{"type":"boolean"},"patch":{"type":"string"},"patch_bytes":{"$ref":"Base64"}}},
+  VcsDiff: {"type":"object","required":["files","total","cursor","from","to","engine"],"properties":{"files":{"type":"array","items":{"$ref":"VcsFile"}},"total":{"type":"integer"},"cursor":{"$ref":"NextCursor"},"from":{"type":["string","null"]},"to":{"type":["string","null"]},"engine":{"$ref":"VcsAnsweredBy"}}},
+  VcsCommit: {"type":"object","required":["id","tree","parents","author","committer","message","refs"],"properties":{"id":{"$ref":"VcsId"},"tree":{"$ref":"VcsId"},"parents":{"type":"array","items":{"$ref":"VcsId"}},"author":{"$ref":"VcsSignature"},"committer":{"$ref":"VcsSignature"},"message":{"type":"string"},"message_bytes":{"$ref":"Base64"},"refs":{"type":"array","items":{"type":"string"}}}},
+  VcsLog: {"type":"object","required":["commits","cursor","engine"],"properties":{"commits":{"type":"array","items":{"$ref":"VcsCommit"}},"cursor":{"$ref":"NextCursor"},"engine":{"$ref":"VcsAnsweredBy"}}},
+  VcsShown: {"type":"object","required":["commit","files","total","cursor","engine"],"properties":{"commit":{"$ref":"VcsCommit"},"files":{"type":"array","items":{"$ref":"VcsFile"}},"total":{"type":"integer"},"cursor":{"$ref":"NextCursor"},"engine":{"$ref":"VcsAnsweredBy"}}},
+  VcsContent: {"type":"object","required":["content","encoding","id","mode","size","binary","engine"],"properties":{"content":{"type":"string"},"encoding":{"$ref":"Encoding"},"id":{"$ref":"VcsId"},"mode":{"$ref":"VcsMode"},"size":{"$ref":"Bytes"},"binary":{"type":"boolean"},"engine":{"$ref":"VcsAnsweredBy"}}},
+  VcsBlame: {"type":"object","required":["runs","engine"],"properties":{"runs":{"type":"array","items":{"type":"object","required":["line","lines","commit","original_line","original_path","author","summary"],"properties":{"line":{"type":"integer"},"lines":{"type":"integer"},"commit":{"type":["string","null"]},"original_line":{"type":"integer"},"original_path":{"type":"string"},"original_path_bytes":{"$ref":"Base64"},"author":{"$ref":"VcsSignature"},"summary":{"type":"string"},"summary_bytes":{"$ref":"Base64"},"content":{"type":"string"},"content_bytes":{"$ref":"Base64"}}}},"engine":{"$ref":"VcsAnsweredBy"}}},
+  VcsRefs: {"type":"object","required":["refs","engine"],"properties":{"refs":{"type":"array","items":{"type":"object","required":["name","id","commit","time","subject"],"properties":{"name":{"type":"string"},"name_bytes":{"$ref":"Base64"},"id":{"type":["string","null"]},"commit":{"type":["string","null"]},"target":{"type":"string"},"target_bytes":{"$ref":"Base64"},"head":{"type":"boolean"},"upstream":{"type":["string","null"]},"ahead":{"type":"integer"},"behind":{"type":"integer"},"time":{"type":"integer"},"subject":{"type":"string"},"subject_bytes":{"$ref":"Base64"}}}},"engine":{"$ref":"VcsAnsweredBy"}}},
+  VcsSide: {"type":"object","required":["path","id","mode"],"properties":{"path":{"$ref":"Path"},"path_bytes":{"$ref":"Base64"},"id":{"$ref":"VcsId"},"mode":{"$ref":"VcsMode"}}},
+  VcsConflicts: {"type":"object","required":["conflicts","engine"],"properties":{"conflicts":{"type":"array","items":{"type":"object","required":["base","ours","theirs"],"properties":{"base":{"oneOf":[{"$ref":"VcsSide"},{"type":"null"}]},"ours":{"oneOf":[{"$ref":"VcsSide"},{"type":"null"}]},"theirs":{"oneOf":[{"$ref":"VcsSide"},{"type":"null"}]}}}},"engine":{"$ref":"VcsAnsweredBy"}}},
+  VcsStashes: {"type":"object","required":["stashes","engine"],"properties":{"stashes":{"type":"array","items":{"type":"object","required":["id","message","time"],"properties":{"id":{"$ref":"VcsId"},"message":{"type":"string"},"message_bytes":{"$ref":"Base64"},"time":{"type":"integer"}}}},"engine":{"$ref":"VcsAnsweredBy"}}},
+  VcsWorktrees: {"type":"object","required":["worktrees","engine"],"properties":{"worktrees":{"type":"array","items":{"type":"object","required":["path","head","branch","locked","missing"],"properties":{"path":{"type":"string"},"path_bytes":{"$ref":"Base64"},"head":{"type":["string","null"]},"branch":{"type":["string","null"]},"locked":{"type":"boolean"},"missing":{"type":"boolean"}}}},"engine":{"$ref":"VcsAnsweredBy"}}},
+  VcsChanged: {"type":"object","required":["completed","conflicts","head","output"],"properties":{"completed":{"type":"boolean"},"conflicts":{"type":"array","items":{"type":"object","required":["path"],"properties":{"path":{"$ref":"Path"},"path_bytes":{"$ref":"Base64"}}}},"head":{"oneOf":[{"$ref":"VcsCommit"},{"type":"null"}]},"output":{"type":"string"}}},
 };

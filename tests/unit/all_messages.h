@@ -4,6 +4,7 @@
 #include <tuple>
 
 #include "ipc/messages.h"
+#include "ipc/vcs_messages.h"
 
 namespace toren::ipc {
 
@@ -14,6 +15,6 @@ using Messages =
                Consumed, Pace, Started, Input, InputTaken, Resize, SignalCommand, EndCommand, Exited, StatFile,
                ReadFile, OpenFile, Opened, WriteFile, AppendFile, EditFile, ListFolder, MakeFolder, MakeSymlink,
                MovePath, CopyPath, DeletePath, BeginUpload, AppendUpload, StatUpload, FinishUpload, AbortUpload,
-               WatchFolder, ArchiveFolder, VcsStatus, VcsDiff, Chunk, Done>;
+               WatchFolder, ArchiveFolder, VcsFind, VcsStatus, VcsDiff, VcsLog, VcsContent, VcsLists, Chunk, Done>;
 
 }  // namespace toren::ipc

@@ -1,4 +1,5 @@
 #include "ipc/channel.h"
+#include "ipc/vcs_messages.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -149,8 +150,8 @@ TEST(ChannelTest, NothingIsSentWithAWrongNumberOfDescriptors) {
 TEST(ChannelTest, AMessageLongerThanItsRowIsNotSent) {
     Pair pair(kBroker, kService);
     const std::string fits(kPath - sizeof(std::uint32_t), 'a');
-    EXPECT_TRUE(pair.left.send(VcsStatus{fits}));
-    EXPECT_FALSE(pair.left.send(VcsStatus{fits + 'a'}));
+    EXPECT_TRUE(pair.left.send(VcsFind{fits}));
+    EXPECT_FALSE(pair.left.send(VcsFind{fits + 'a'}));
     Packet packet;
     EXPECT_EQ(pair.right.receive(packet), Received::kPacket);
     EXPECT_EQ(pair.right.receive(packet), Received::kNothing);

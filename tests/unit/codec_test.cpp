@@ -132,20 +132,20 @@ TEST(CodecTest, ExtremeNumbersComeBackWithTheirSign) {
 
 TEST(CodecTest, RecordsInAChunkAreReadOneAfterAnother) {
     Random random(2);
-    std::vector<VcsEntry> entries;
+    std::vector<VcsChange> entries;
     std::string bytes;
     for (int i = 0; i < 100; ++i) {
         randomise(entries.emplace_back(), random);
         Writer(bytes).write(entries.back());
     }
     Reader reader(bytes);
-    for (const VcsEntry& entry : entries) {
-        VcsEntry back;
+    for (const VcsChange& entry : entries) {
+        VcsChange back;
         ASSERT_TRUE(reader.read(back));
         ASSERT_TRUE(same(entry, back));
     }
     EXPECT_TRUE(reader.at_end());
-    VcsEntry none;
+    VcsChange none;
     EXPECT_FALSE(reader.read(none));
 }
 
@@ -234,10 +234,11 @@ TEST(CodecTest, AnEnumeratorOutOfRangeIsRefused) {
         EXPECT_EQ(decoded<Exited>(std::string(8, '\0') + byte + std::string(45, '\0')).has_value(),
                   number <= static_cast<int>(StartStep::kLast))
             << number;
-        VcsEntry entry;
-        const std::string state = byte + "\0"s + std::string(8, '\0'), kind = "\0"s + byte + std::string(8, '\0');
-        EXPECT_EQ(Reader(state).read(entry), number <= static_cast<int>(VcsState::kLast)) << number;
-        EXPECT_EQ(Reader(kind).read(entry), number <= static_cast<int>(VcsKind::kLast)) << number;
+        VcsChange change;
+        const std::string paths(8, '\0'), submodule(1, '\0');
+        const std::string index = paths + byte + "\0\0"s + submodule, conflict = paths + "\0\0"s + byte + submodule;
+        EXPECT_EQ(Reader(index).read(change), number <= static_cast<int>(VcsState::kLast)) << number;
+        EXPECT_EQ(Reader(conflict).read(change), number <= static_cast<int>(VcsConflict::kLast)) << number;
     }
 }
 

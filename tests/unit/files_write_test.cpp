@@ -1,3 +1,4 @@
+#include "ipc/vcs_messages.h"
 #include "tests/unit/files_worker.h"
 #include "workers/files/beneath.h"
 
@@ -172,7 +173,7 @@ TEST_F(FilesTest, ABrokerThatBreaksARuleEndsTheWorkerWithNothingWritten) {
 }
 
 TEST_F(FilesTest, ARequestOfTheOtherServiceEndsTheWorker) {
-    worker_.send(ipc::VcsStatus{"."});
+    worker_.send(ipc::VcsFind{"."});
     EXPECT_EQ(worker_.end().code, 1);
 }
 

@@ -64,12 +64,13 @@ TEST(ProtocolTable, EveryEnumeratorAndEveryStructInTheSourceIsInTheTable) {
     const auto from = table.find("enum class Type"), to = table.find("};", from);
     ASSERT_NE(from, std::string::npos);
     EXPECT_EQ(unique(words_after(table.substr(from, to - from), " k")), rows);
-    EXPECT_EQ(unique(words_after(source("ipc/messages.h"), "Type kType = Type::k")), rows);
+    EXPECT_EQ(unique(words_after(source("ipc/messages.h") + source("ipc/vcs_messages.h"), "Type kType = Type::k")),
+              rows);
 }
 
 TEST(ProtocolTable, AStructCarriesTheNameOfItsType) {
     // struct Xy { static constexpr Type kType = Type::kXy;
-    const std::string text = source("ipc/messages.h");
+    const std::string text = source("ipc/messages.h") + source("ipc/vcs_messages.h");
     std::size_t count = 0;
     for (const auto& type : words_after(text, "Type kType = Type::k")) {
         const auto names = words_after(text.substr(0, text.find("Type kType = Type::k" + type + ";")), "\nstruct ");

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "tests/unit/git_shell.h"
 #include "tests/unit/temp_folder.h"
 #include "workers/vcs/answers.h"
 
@@ -19,71 +20,30 @@ namespace {
 using Strings = std::vector<std::string>;
 using ipc::Failure;
 using ipc::VcsKind;
-using ipc::VcsState;
 
-// Git as the reference, with no configuration but the repository's own and nothing of this machine's.
-constexpr const char* kShellSetup =
-    "set -e; export GIT_CONFIG_NOSYSTEM=1 GIT_CONFIG_GLOBAL=/dev/null LC_ALL=C GIT_PAGER=cat "
-    "GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@example.org GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@example.org;"
-    "start() { git init -q -b main . && mkdir -p dir && seq 1 30 >a && seq 40 70 >b && seq 1 5 >dir/c && git add . && "
-    "git commit -q -m first; };";
-
-struct Shell {
-    int code = 0;
-    std::string output;
-};
-
-Shell shell(const std::string& folder, const std::string& script) {
-    const std::string file = folder + ".sh";
-    std::ofstream(file) << "cd '" << folder << "'\n" << kShellSetup << "\n" << script << "\n";
-    Shell result;
-    const std::unique_ptr<FILE, int (*)(FILE*)> pipe(::popen(("sh '" + file + "' 2>'" + file + ".err'").c_str(), "r"),
-                                                     [](FILE*) { return 0; });
-    char buffer[4096];
-    for (std::size_t length = 0; (length = std::fread(buffer, 1, sizeof buffer, pipe.get())) > 0;)
-        result.output.append(buffer, length);
-    result.code = ::pclose(pipe.get());
-    if (result.code != 0) {
-        std::ifstream errors(file + ".err");
-        result.output += std::string(std::istreambuf_iterator<char>(errors), {});
-    }
-    return result;
-}
-
-const char* word(VcsState state) {
-    switch (state) {
-        case VcsState::kHeader: return "header";
-        case VcsState::kModified: return "modified";
-        case VcsState::kAdded: return "added";
-        case VcsState::kDeleted: return "deleted";
-        case VcsState::kUntracked: return "untracked";
-        case VcsState::kRenamed: return "renamed";
-        case VcsState::kConflicted: return "conflicted";
-    }
-    return "?";
-}
-
-// The rule for git's two letters, as docs and protocol state it, written without the worker's table.
-const char* word(const std::string& letters) {
-    for (const char* conflict : {"DD", "AU", "UD", "UA", "DU", "AA", "UU"})
-        if (letters == conflict) return "conflicted";
-    if (letters == "??") return "untracked";
-    if (letters[0] == 'R') return "renamed";
-    if (letters.find('D') != std::string::npos) return "deleted";
-    if (letters.find_first_of("MT") != std::string::npos) return "modified";
-    return letters.find('A') != std::string::npos ? "added" : "?";
+// Git's two letters.
+std::string letters_of(const ipc::VcsChange& change) {
+    static constexpr const char* kPairs[] = {"", "DD", "AU", "UD", "UA", "DU", "AA", "UU"};
+    static constexpr char kLetters[] = " MADRCT?!";
+    if (change.conflict != ipc::VcsConflict::kNone) return kPairs[static_cast<int>(change.conflict)];
+    const char work_tree = kLetters[static_cast<int>(change.work_tree)];
+    const bool unknown = work_tree == '?' || work_tree == '!';
+    return {unknown ? work_tree : kLetters[static_cast<int>(change.index)], work_tree};
 }
 
 struct Status {
     VcsKind kind = VcsKind::kNone;
     std::string branch;
-    Strings files;  // "modified a", "renamed old -> new"; sorted
+    ipc::VcsRepository about;
+    Strings files;  // " M a", "R  old -> new"; sorted
     Failure failure = Failure::kNone;
     std::string error;
 };
 
 struct Diff {
     std::string text;
+    std::vector<ipc::VcsFileDiff> files;
+    ipc::VcsDiffEnd end;
     Failure failure = Failure::kNone;
     std::string error;
 };
@@ -99,51 +59,67 @@ protected:
     UniqueFd open_segment() const { return UniqueFd(::open(segment_.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC)); }
 
     std::string run(const std::string& script) {
-        const auto result = shell(segment_, script);
+        const auto result = git_shell(segment_, script);
         EXPECT_EQ(result.code, 0) << script << "\n" << result.output;
         return result.output;
     }
 
-    Status status(const std::string& path = "") {
+    template <typename Record>
+    static Record record_of(const Answer& answer) {
+        Record record;
+        const auto* reply = std::get_if<workers::Reply>(&answer);
+        EXPECT_TRUE(reply != nullptr && ipc::Reader(reply->result).read(record));
+        return record;
+    }
+    template <typename Result>
+    static bool is_refused(const Answer& answer, Result& result) {
+        const auto* refused = std::get_if<Refusal>(&answer);
+        if (refused == nullptr) return false;
+        result.failure = refused->failure;
+        result.error = refused->error;
+        return true;
+    }
+
+    Status status(const std::string& path = "", ipc::VcsStatus request = {}) {
         Status result;
-        const auto answer = answer_status(repositories_, {path}, [&](const ipc::VcsEntry& entry) {
-            if (entry.state == VcsState::kHeader) {
-                result.kind = entry.kind;
-                result.branch = entry.path;
-            } else {
-                const std::string old = entry.old_path.empty() ? "" : entry.old_path + " -> ";
-                result.files.push_back(std::string(word(entry.state)) + " " + old + entry.path);
-            }
+        request.path = path;
+        request.max_changes = 1'000'000;
+        request.counts = true;
+        const auto answer = answer_status(repositories_, request, [&](const ipc::VcsChange& change) {
+            const std::string old = change.old_path.empty() ? "" : change.old_path + " -> ";
+            result.files.push_back(letters_of(change) + " " + old + change.path);
         });
-        if (const auto* refused = std::get_if<Refusal>(&answer)) {
-            result.failure = refused->failure;
-            result.error = refused->error;
+        if (!is_refused(answer, result)) {
+            result.about = record_of<ipc::VcsRepository>(answer);
+            result.kind = result.about.kind;
+            result.branch = result.about.branch;
         }
         std::sort(result.files.begin(), result.files.end());
         return result;
     }
 
-    Diff diff(const std::string& path = "", std::uint64_t max_bytes = 1 << 20) {
+    Diff diff(const std::string& path = "", ipc::VcsDiff request = {}) {
         Diff result;
-        const auto answer =
-            answer_diff(repositories_, {path, max_bytes}, [&](std::string_view text) { result.text += text; });
-        if (const auto* refused = std::get_if<Refusal>(&answer)) {
-            result.failure = refused->failure;
-            result.error = refused->error;
-        }
+        request.path = path;
+        if (request.max_bytes == 0) request.max_bytes = request.max_file_bytes = 1 << 20;
+        const auto answer = answer_diff(repositories_, request, [&](const ipc::VcsFileDiff& file) {
+            result.text += file.patch;
+            result.files.push_back(file);
+        });
+        if (!is_refused(answer, result)) result.end = record_of<ipc::VcsDiffEnd>(answer);
         return result;
     }
 
     // What git itself lists, in the same words.
-    Strings git_status(const std::string& folder = ".") {
-        const std::string output = run("git -C " + folder + " status --porcelain=v1 -z");
+    Strings git_status(const std::string& folder = ".", const std::string& options = "") {
+        const std::string output = run("git --no-optional-locks -C " + folder + " status --porcelain=v1 -z " + options);
         Strings fields, files;
         for (std::size_t from = 0, end = 0; (end = output.find('\0', from)) != std::string::npos; from = end + 1)
             fields.push_back(output.substr(from, end - from));
         for (std::size_t i = 0; i < fields.size(); ++i) {
             const std::string letters = fields[i].substr(0, 2), path = fields[i].substr(3);
             const std::string old = letters[0] == 'R' ? fields[++i] + " -> " : "";
-            files.push_back(std::string(word(letters)) + " " + old + path);
+            files.push_back(letters + " " + old + path);
         }
         std::sort(files.begin(), files.end());
         return files;
@@ -168,21 +144,6 @@ struct Scene {
     const char* branch = "main";
     const char* base = "HEAD";
 };
-
-// Where libgit2's patch differs from git's and says the same: how it measures similarity, and an `index` line for a
-// submodule whose commit did not change. (A third is a tab that git puts after a name with a space.)
-std::string comparable(const std::string& patch) {
-    std::string result;
-    for (std::size_t from = 0, end = 0; from < patch.size(); from = end) {
-        end = std::min(patch.find('\n', from), patch.size() - 1) + 1;
-        const std::string line = patch.substr(from, end - from);
-        const auto dots = line.find("..");
-        const bool same = line.starts_with("index ") && dots != std::string::npos &&
-                          line.compare(6, dots - 6, line, dots + 2, dots - 6) == 0;
-        if (!same && !line.starts_with("similarity index")) result += line;
-    }
-    return result;
-}
 
 constexpr const char* kEmptyTree = "4b825dc642cb6eb9a060e54bf8d69288fbee4904";
 
@@ -278,9 +239,13 @@ TEST_P(VcsAgreesWithGit, InStatusAndDiff) {
     EXPECT_EQ(result.kind, VcsKind::kGit);
     EXPECT_EQ(result.branch, scene.branch);
     EXPECT_EQ(result.files, git_status(scene.folder));
+    ipc::VcsStatus everything;
+    everything.untracked = ipc::VcsUntracked::kAll;
+    EXPECT_EQ(status(scene.folder, everything).files, git_status(scene.folder, "--untracked-files=all"));
     const auto patch = diff(scene.folder);
     EXPECT_EQ(patch.failure, Failure::kNone) << patch.error;
-    EXPECT_EQ(comparable(patch.text), comparable(run(std::string("git -C ") + scene.folder + " diff " + scene.base)));
+    EXPECT_EQ(comparable_patch(patch.text),
+              comparable_patch(run(std::string("git -C ") + scene.folder + " diff " + scene.base)));
 }
 
 INSTANTIATE_TEST_SUITE_P(, VcsAgreesWithGit, ::testing::ValuesIn(kScenes),
@@ -298,7 +263,7 @@ TEST_F(VcsTest, APathOutsideEveryRepositoryHasKindNone) {
 }
 
 TEST_F(VcsTest, TheSearchEndsAtTheSegmentsEdge) {
-    EXPECT_EQ(shell(temp_.folder("beside"), "cd ..; git init -q .").code, 0);
+    EXPECT_EQ(git_shell(temp_.folder("beside"), "cd ..; git init -q .").code, 0);
     run("mkdir dir");
     EXPECT_EQ(status("dir").kind, VcsKind::kNone);
     EXPECT_EQ(status(".").kind, VcsKind::kNone);
@@ -308,7 +273,7 @@ TEST_F(VcsTest, AFileALinkAndASubfolderLeadToTheirRepository) {
     run("mkdir one two; (cd one; start; echo x >>a); ln -s ../one/dir two/link; ln -s two/link again");
     for (const char* path :
          {"one", "one/", "./one/.", "one/dir", "one/dir/c", "one/a", "two/link", "again", "again/c", "two/../one"})
-        EXPECT_EQ(status(path).files, Strings{"modified a"}) << path;
+        EXPECT_EQ(status(path).files, Strings{" M a"}) << path;
 }
 
 TEST_F(VcsTest, APathThatLeavesTheSegmentIsRefused) {
@@ -328,7 +293,7 @@ TEST_F(VcsTest, JujutsuIsLookedForFirstAndAnsweredFromItsColocatedGitRepository)
     const auto result = status("dir");
     EXPECT_EQ(result.kind, VcsKind::kJj);
     EXPECT_EQ(result.branch, "");
-    EXPECT_EQ(result.files, Strings{"modified a"});
+    EXPECT_EQ(result.files, Strings{" M a"});
     EXPECT_EQ(diff().failure, Failure::kNone);
 }
 
@@ -355,7 +320,7 @@ TEST_F(VcsTest, WhatChangesBetweenRequestsIsSeen) {
     EXPECT_TRUE(status().files.empty());
     EXPECT_EQ(status().branch, "other");
     run("git checkout -q main; git gc -q; git reset -q --hard HEAD~1; chmod +x a");
-    EXPECT_EQ(status().files, Strings{"modified a"});
+    EXPECT_EQ(status().files, Strings{" M a"});
     run("git config core.fileMode false");
     EXPECT_TRUE(status().files.empty());
     run("rm -rf .git; git init -q -b again .");
@@ -369,7 +334,7 @@ TEST_F(VcsTest, AConflictThatWasDiffedIsStillAConflict) {
     run("start; git checkout -q -b other; echo o >a; git commit -q -a -m o; git checkout -q main; echo m >a; "
         "git commit -q -a -m m; git merge -q other >&2 || true");
     EXPECT_EQ(diff().failure, Failure::kNone);
-    EXPECT_EQ(status().files, Strings{"conflicted a"});
+    EXPECT_EQ(status().files, Strings{"UU a"});
 }
 
 TEST_F(VcsTest, NothingIsWrittenToTheRepository) {
@@ -384,16 +349,41 @@ TEST_F(VcsTest, NothingIsWrittenToTheRepository) {
 
 // --- limits
 
-TEST_F(VcsTest, ADiffUpToItsLimitIsGivenAndOneByteMoreIsRefused) {
-    run("start; seq 1 5000 >a");
+TEST_F(VcsTest, AFilesPatchUpToItsLimitIsGivenAndOneByteMoreIsCut) {
+    run("start; seq 1 5000 >a; echo x >>b");
     const auto whole = diff();
-    ASSERT_EQ(whole.failure, Failure::kNone);
-    EXPECT_EQ(diff("", whole.text.size()).text, whole.text);
-    const auto cut = diff("", whole.text.size() - 1);
-    EXPECT_EQ(cut.failure, Failure::kTooLarge);
-    EXPECT_LE(cut.text.size(), whole.text.size() - 1);
-    EXPECT_NE(cut.error.find(std::to_string(whole.text.size() - 1)), std::string::npos);
-    EXPECT_EQ(status().files, Strings{"modified a"});
+    ASSERT_EQ(whole.files.size(), 2u);
+    ipc::VcsDiff limited;
+    limited.max_bytes = 1 << 20;
+    limited.max_file_bytes = whole.files[0].patch.size();
+    EXPECT_EQ(diff("", limited).text, whole.text);
+    --limited.max_file_bytes;
+    const auto cut = diff("", limited);
+    ASSERT_EQ(cut.files.size(), 2u);
+    EXPECT_TRUE(cut.files[0].cut && cut.files[0].patch.empty() && cut.files[0].additions > 4000);
+    EXPECT_FALSE(cut.files[1].cut);
+}
+
+TEST_F(VcsTest, PagesOfADiffAreTheWholeOne) {
+    run("start; for i in $(seq 25); do echo $i >f$i; done; git add .");
+    const auto whole = diff();
+    ASSERT_EQ(whole.files.size(), 25u);
+    ipc::VcsDiff page;
+    page.max_bytes = page.max_file_bytes = 1 << 20;
+    page.max_files = 7;
+    std::string text;
+    for (bool more = true; more; page.skip += 7) {
+        const auto part = diff("", page);
+        EXPECT_EQ(part.end.files, 25u);
+        text += part.text;
+        more = part.end.more;
+    }
+    EXPECT_EQ(text, whole.text);
+    ipc::VcsDiff tight;  // one file a page, however little is allowed
+    tight.max_bytes = 1;
+    tight.max_file_bytes = 1 << 20;
+    EXPECT_EQ(diff("", tight).files.size(), 1u);
+    EXPECT_TRUE(diff("", tight).end.more);
 }
 
 // --- hostile repositories (legacy's flaw 7, rows 24 and 26 of the escape corpus)
@@ -412,23 +402,28 @@ constexpr const char* kTraps =
 
 TEST_F(VcsTest, NothingThatARepositoryPlantsIsRun) {
     run(kTraps);
+    // What git would give its filters is git's to answer, in the cage.
+    EXPECT_EQ(status().failure, Failure::kUnsupported);
+    EXPECT_EQ(diff().failure, Failure::kUnsupported);
+    EXPECT_FALSE(std::filesystem::exists(temp_ / "ran"));
+    run("for c in clean smudge process; do git config --unset filter.x.$c; done");
     EXPECT_EQ(status().failure, Failure::kNone);
     const auto patch = diff();
     EXPECT_EQ(patch.failure, Failure::kNone);
     EXPECT_NE(patch.text.find("+x"), std::string::npos);
     EXPECT_FALSE(std::filesystem::exists(temp_ / "ran"));
     // The control: the same traps catch the git command.
-    shell(segment_, "git status");
+    git_shell(segment_, "git status");
     EXPECT_TRUE(std::filesystem::exists(temp_ / "ran")) << "git status ran none of the traps";
     std::filesystem::remove(temp_ / "ran");
-    shell(segment_, "git diff HEAD");
+    git_shell(segment_, "git diff HEAD");
     EXPECT_TRUE(std::filesystem::exists(temp_ / "ran")) << "git diff ran none of the traps";
 }
 
 TEST_F(VcsTest, TheEnvironmentHasNoSay) {
     run("start; echo x >>a");
-    EXPECT_EQ(shell(temp_.folder("other"), "git init -q -b wrong .; git config --file cfg core.fileMode false").code,
-              0);
+    EXPECT_EQ(
+        git_shell(temp_.folder("other"), "git init -q -b wrong .; git config --file cfg core.fileMode false").code, 0);
     const std::pair<const char*, std::string> planted[] = {
         {"GIT_DIR", temp_ / "other/.git"},         {"GIT_WORK_TREE", temp_ / "other"},
         {"GIT_INDEX_FILE", temp_ / "other/i"},     {"GIT_CONFIG_GLOBAL", temp_ / "other/cfg"},
@@ -437,7 +432,7 @@ TEST_F(VcsTest, TheEnvironmentHasNoSay) {
     const auto result = status();
     for (const auto& [name, value] : planted) ::unsetenv(name);
     EXPECT_EQ(result.branch, "main");
-    EXPECT_EQ(result.files, Strings{"modified a"});
+    EXPECT_EQ(result.files, Strings{" M a"});
 }
 
 TEST_F(VcsTest, TheOperatorsOwnConfigurationIsNotRead) {
@@ -447,12 +442,12 @@ TEST_F(VcsTest, TheOperatorsOwnConfigurationIsNotRead) {
     const std::string before = home == nullptr ? "" : home;
     ::setenv("HOME", (temp_ / "home").c_str(), 1);
     run("start; chmod +x a");
-    EXPECT_EQ(status().files, Strings{"modified a"});
+    EXPECT_EQ(status().files, Strings{" M a"});
     ::setenv("HOME", before.c_str(), 1);
 }
 
 TEST_F(VcsTest, AGitLinkThatLeavesTheSegmentIsRefused) {
-    EXPECT_EQ(shell(temp_.folder("outside"), "start").code, 0);
+    EXPECT_EQ(git_shell(temp_.folder("outside"), "start").code, 0);
     run("mkdir link; ln -s ../../outside/.git link/.git; mkdir abs; ln -s /etc abs/.git");
     EXPECT_EQ(status("link").failure, Failure::kLeavesSegment);
     EXPECT_EQ(status("abs").failure, Failure::kLeavesSegment);
@@ -477,7 +472,7 @@ TEST_F(VcsTest, ADamagedRepositoryIsARefusalAndTheNextOneIsAnswered) {
         const auto diff_of = diff(bad);
         EXPECT_TRUE(status_of.failure != Failure::kNone || diff_of.failure != Failure::kNone) << bad;
         EXPECT_EQ(status_of.failure != Failure::kNone, !status_of.error.empty()) << bad;
-        EXPECT_EQ(status("good").files, Strings{"modified a"}) << bad;
+        EXPECT_EQ(status("good").files, Strings{" M a"}) << bad;
     }
 }
 
@@ -499,7 +494,7 @@ TEST_F(VcsTest, AnEnormousHeadIsRefused) {
 
 TEST_F(VcsTest, FifosInTheWorkTreeAreSkipped) {
     run("start; mkfifo pipe dir/pipe; rm a; mkfifo a");
-    EXPECT_EQ(status().files, Strings{"deleted a"});
+    EXPECT_EQ(status().files, Strings{" D a"});
     EXPECT_EQ(diff().failure, Failure::kNone);
 }
 

@@ -1,48 +1,23 @@
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <string>
 #include <vector>
 
 #include "workers/vcs/answers.h"
+#include "workers/vcs/revisions.h"
 
 namespace toren::vcs {
 namespace {
 
 using ipc::Failure;
-
-// The patch text on its way out, up to its limit.
-struct Output {
-    const TextSink& sink;
-    std::uint64_t left;
-    bool exceeded = false;
-};
-
-int print_line(const git_diff_delta*, const git_diff_hunk*, const git_diff_line* line, void* payload) {
-    auto& output = *static_cast<Output*>(payload);
-    const bool content = line->origin == GIT_DIFF_LINE_CONTEXT || line->origin == GIT_DIFF_LINE_ADDITION ||
-                         line->origin == GIT_DIFF_LINE_DELETION;
-    const std::uint64_t length = line->content_len + (content ? 1 : 0);
-    if (length > output.left) {
-        output.exceeded = true;
-        return GIT_EUSER;
-    }
-    output.left -= length;
-    if (content) output.sink({&line->origin, 1});
-    output.sink({line->content, line->content_len});
-    return 0;
-}
-
-// The tree of the last commit; null before the first one.
-int head_tree(Owned<git_object>& tree, git_repository* git) {
-    Owned<git_reference> head;
-    const int code = git_repository_head(head.out(), git);
-    if (code == GIT_EUNBORNBRANCH) return 0;
-    return code != 0 ? code : git_reference_peel(tree.out(), head.get(), GIT_OBJECT_TREE);
-}
+using ipc::VcsFileDiff;
+using ipc::VcsSides;
+using ipc::VcsState;
 
 // Puts one entry in the place of each conflict's three: libgit2 compares nothing of a path in conflict, git compares
-// the file as it lies in the work tree, and which entry stands between does not matter to that. In memory only.
+// the file as it lies in the work tree. Ours where there is one. In memory only.
 int settle_conflicts(git_index* index) {
     std::vector<std::pair<std::string, git_index_entry>> settled;
     {
@@ -83,56 +58,225 @@ int leave_out_unreadable(const git_diff*, const git_diff_delta* delta, const cha
     return 1;
 }
 
-// The differences that `git diff HEAD` shows, renames found as diff.renames says.
-int compare(Owned<git_diff>& diff, git_repository* git, bool& index_changed, Unreadable& unreadable) {
-    Owned<git_object> tree;
+// What of a side is a commit, and which.
+struct Trees {
+    Owned<git_object> from, to;  // trees; null: nothing, before the first commit
+    std::string from_id, to_id;  // of the commits
+};
+
+int tree_of(Owned<git_object>& tree, std::string& id, git_object* commit) {
+    id = hex(*git_object_id(commit));
+    return git_object_peel(tree.out(), commit, GIT_OBJECT_TREE);
+}
+
+int head_tree(Owned<git_object>& tree, std::string& id, git_repository* git) {
+    Owned<git_object> commit;
+    const int code = head_commit(commit, git);
+    if (code == GIT_EUNBORNBRANCH) return 0;
+    return code != 0 ? code : tree_of(tree, id, commit.get());
+}
+
+// A tree without a commit is a revision here too.
+int revision_tree(Owned<git_object>& tree, std::string& id, git_repository* git, const std::string& revision) {
+    Owned<git_object> commit;
+    if (resolve(commit, git, revision, GIT_OBJECT_COMMIT) == 0) return tree_of(tree, id, commit.get());
+    return resolve(tree, git, revision, GIT_OBJECT_TREE);
+}
+
+int parent_tree(Trees& trees, git_repository* git, const std::string& revision) {
+    Owned<git_object> commit;
+    if (const int code = resolve(commit, git, revision, GIT_OBJECT_COMMIT); code != 0) return code;
+    if (const int code = tree_of(trees.to, trees.to_id, commit.get()); code != 0) return code;
+    Owned<git_commit> parent;
+    auto* child = reinterpret_cast<git_commit*>(commit.get());
+    if (git_commit_parentcount(child) == 0) return 0;
+    if (const int code = git_commit_parent(parent.out(), child, 0); code != 0) return code;
+    return tree_of(trees.from, trees.from_id, reinterpret_cast<git_object*>(parent.get()));
+}
+
+int merge_base_tree(Trees& trees, git_repository* git, const ipc::VcsDiff& request) {
+    Owned<git_object> from, to, base;
+    git_oid id;
+    if (const int code = resolve(from, git, request.from, GIT_OBJECT_COMMIT); code != 0) return code;
+    if (const int code = resolve(to, git, request.to, GIT_OBJECT_COMMIT); code != 0) return code;
+    if (const int code = git_merge_base(&id, git, git_object_id(from.get()), git_object_id(to.get())); code != 0)
+        return code;
+    if (const int code = git_object_lookup(base.out(), git, &id, GIT_OBJECT_COMMIT); code != 0) return code;
+    if (const int code = tree_of(trees.from, trees.from_id, base.get()); code != 0) return code;
+    return tree_of(trees.to, trees.to_id, to.get());
+}
+
+int find_trees(Trees& trees, git_repository* git, const ipc::VcsDiff& request) {
+    switch (request.sides) {
+        case VcsSides::kHeadToWorkTree:
+        case VcsSides::kHeadToIndex: return head_tree(trees.from, trees.from_id, git);
+        case VcsSides::kIndexToWorkTree: return 0;
+        case VcsSides::kRevisionToWorkTree: return revision_tree(trees.from, trees.from_id, git, request.from);
+        case VcsSides::kCommit: return parent_tree(trees, git, request.to);
+        case VcsSides::kMergeBase: return merge_base_tree(trees, git, request);
+        case VcsSides::kRevisions: break;
+    }
+    if (const int code = revision_tree(trees.from, trees.from_id, git, request.from); code != 0) return code;
+    return revision_tree(trees.to, trees.to_id, git, request.to);
+}
+
+bool has_work_tree(VcsSides sides) {
+    return sides == VcsSides::kHeadToWorkTree || sides == VcsSides::kIndexToWorkTree ||
+           sides == VcsSides::kRevisionToWorkTree;
+}
+bool has_index(VcsSides sides) { return has_work_tree(sides) || sides == VcsSides::kHeadToIndex; }
+
+git_tree* as_tree(const Owned<git_object>& object) { return reinterpret_cast<git_tree*>(object.get()); }
+
+// The differences of one request, renames found as diff.renames says.
+struct Comparison {
+    Trees trees;
     Owned<git_index> index;
-    Owned<git_diff> work_tree;
-    git_diff_options options;
-    git_diff_options_init(&options, GIT_DIFF_OPTIONS_VERSION);
-    if (const int code = head_tree(tree, git); code != 0) return code;
-    if (const int code = git_repository_index(index.out(), git); code != 0) return code;
-    if (const int code = git_index_read(index.get(), 0); code != 0) return code;
-    index_changed = git_index_has_conflicts(index.get()) != 0;
-    if (index_changed)
-        if (const int code = settle_conflicts(index.get()); code != 0) return code;
-    auto* commit = reinterpret_cast<git_tree*>(tree.get());
-    if (const int code = git_diff_tree_to_index(diff.out(), git, commit, index.get(), &options); code != 0) return code;
-    const char* work_tree_path = git_repository_workdir(git);
-    unreadable.work_tree = work_tree_path == nullptr ? "" : work_tree_path;
-    options.notify_cb = leave_out_unreadable;
-    options.payload = &unreadable;
-    if (const int code = git_diff_index_to_workdir(work_tree.out(), git, index.get(), &options); code != 0) return code;
-    if (const int code = git_diff_merge(diff.get(), work_tree.get()); code != 0) return code;
-    return git_diff_find_similar(diff.get(), nullptr);
+    Owned<git_diff> diff;
+    Unreadable unreadable;
+    bool index_changed = false;  // in memory: conflicts were settled
+
+    int make(git_repository* git, const ipc::VcsDiff& request) {
+        git_diff_options options;
+        git_diff_options_init(&options, GIT_DIFF_OPTIONS_VERSION);
+        options.context_lines = request.context;
+        std::vector<char*> files;
+        for (const auto& file : request.files) files.push_back(const_cast<char*>(file.c_str()));
+        options.pathspec = {files.data(), files.size()};
+        if (!files.empty()) options.flags |= GIT_DIFF_DISABLE_PATHSPEC_MATCH;
+        if (const int code = find_trees(trees, git, request); code != 0) return code;
+        if (has_index(request.sides))
+            if (const int code = read_index(git); code != 0) return code;
+        const int code = has_index(request.sides)
+                             ? with_index(git, request.sides, options)
+                             : git_diff_tree_to_tree(diff.out(), git, as_tree(trees.from), as_tree(trees.to), &options);
+        return code != 0 ? code : git_diff_find_similar(diff.get(), nullptr);
+    }
+
+private:
+    int read_index(git_repository* git) {
+        if (const int code = git_repository_index(index.out(), git); code != 0) return code;
+        if (const int code = git_index_read(index.get(), 0); code != 0) return code;
+        index_changed = git_index_has_conflicts(index.get()) != 0;
+        return index_changed ? settle_conflicts(index.get()) : 0;
+    }
+
+    int with_index(git_repository* git, VcsSides sides, git_diff_options& options) {
+        if (sides != VcsSides::kIndexToWorkTree)
+            if (const int code = git_diff_tree_to_index(diff.out(), git, as_tree(trees.from), index.get(), &options);
+                code != 0)
+                return code;
+        if (!has_work_tree(sides)) return 0;
+        unreadable.work_tree = text_of(git_repository_workdir(git));
+        options.notify_cb = leave_out_unreadable;
+        options.payload = &unreadable;
+        Owned<git_diff> work_tree;
+        if (const int code = git_diff_index_to_workdir(work_tree.out(), git, index.get(), &options); code != 0)
+            return code;
+        if (sides != VcsSides::kIndexToWorkTree) return git_diff_merge(diff.get(), work_tree.get());
+        diff = std::move(work_tree);
+        return 0;
+    }
+};
+
+VcsState state_of(git_delta_t status) {
+    switch (status) {
+        case GIT_DELTA_ADDED: return VcsState::kAdded;
+        case GIT_DELTA_DELETED: return VcsState::kDeleted;
+        case GIT_DELTA_RENAMED: return VcsState::kRenamed;
+        case GIT_DELTA_COPIED: return VcsState::kCopied;
+        case GIT_DELTA_TYPECHANGE: return VcsState::kTypeChanged;
+        default: return VcsState::kModified;
+    }
+}
+
+// Git tells the modes before the names, libgit2 after them.
+void put_modes_first(std::string& patch) {
+    const auto modes = patch.find("\nold mode "), names = patch.find("\nsimilarity index ");
+    const auto content = std::min(patch.find("\n@@ "), patch.find("\n--- "));
+    if (names == patch.npos || modes == patch.npos || modes < names || modes > content) return;
+    const auto end = patch.find('\n', patch.find('\n', modes + 1) + 1);
+    if (end == patch.npos) return;
+    std::rotate(patch.begin() + static_cast<std::ptrdiff_t>(names), patch.begin() + static_cast<std::ptrdiff_t>(modes),
+                patch.begin() + static_cast<std::ptrdiff_t>(end));
+}
+
+int tell_file(VcsFileDiff& file, git_diff* diff, std::size_t nth, const ipc::VcsDiff& request) {
+    Owned<git_patch> patch;
+    if (const int code = git_patch_from_diff(patch.out(), diff, nth); code != 0) return code;
+    // Only now are the sides read: ids, and whether they are text.
+    const git_diff_delta* delta =
+        patch.get() != nullptr ? git_patch_get_delta(patch.get()) : git_diff_get_delta(diff, nth);
+    file.path = delta->new_file.path;
+    file.old_path = delta->old_file.path;
+    file.state = state_of(delta->status);
+    file.old_mode = delta->old_file.mode;
+    file.new_mode = delta->new_file.mode;
+    file.old_id = hex(delta->old_file.id);
+    file.new_id = hex(delta->new_file.id);
+    file.binary = (delta->flags & GIT_DIFF_FLAG_BINARY) != 0;
+    if (patch.get() == nullptr) return 0;
+    std::size_t context = 0, additions = 0, deletions = 0;
+    if (const int code = git_patch_line_stats(&context, &additions, &deletions, patch.get()); code != 0) return code;
+    file.additions = additions;
+    file.deletions = deletions;
+    if (!request.patch) return 0;
+    file.cut = git_patch_size(patch.get(), 1, 1, 1) > request.max_file_bytes;
+    if (file.cut) return 0;
+    git_buf text = GIT_BUF_INIT;
+    const int code = git_patch_to_buf(&text, patch.get());
+    if (code == 0) file.patch.assign(text.ptr, text.size);
+    git_buf_dispose(&text);
+    put_modes_first(file.patch);
+    return code;
+}
+
+// One page of it.
+int tell_files(ipc::VcsDiffEnd& end, Comparison& comparison, const ipc::VcsDiff& request,
+               const Sink<VcsFileDiff>& sink) {
+    const std::size_t deltas = git_diff_num_deltas(comparison.diff.get());
+    const auto& unreadable = comparison.unreadable.paths;
+    end.files = deltas + unreadable.size();
+    std::uint64_t told = 0, bytes = 0;
+    for (std::uint64_t nth = request.skip; nth < end.files; ++nth) {
+        VcsFileDiff file;
+        if (nth < deltas) {
+            if (const int code = tell_file(file, comparison.diff.get(), nth, request); code != 0) return code;
+        } else {
+            file.path = file.old_path = unreadable[nth - deltas];
+            file.state = VcsState::kModified;
+            file.unreadable = true;
+        }
+        bytes += file.patch.size();
+        end.more = (request.max_files > 0 && told == request.max_files) || (told > 0 && bytes > request.max_bytes);
+        if (end.more) return 0;
+        sink(file);
+        ++told;
+    }
+    return 0;
 }
 
 }  // namespace
 
-Answer answer_diff(Repositories& repositories, const ipc::VcsDiff& request, const TextSink& sink) {
-    const auto found = repositories.find(request.path);
-    if (const auto* refused = std::get_if<Refusal>(&found)) return *refused;
-    const auto& repository = std::get<Repository>(found);
-    if (repository.git == nullptr)
-        return Refusal{Failure::kNotRepository, "'" + request.path + "' is in no repository of its segment"};
-    const std::string what = "diff '" + (repository.folder.empty() ? "." : repository.folder) + "'";
-    bool index_changed = false;
-    const Answer answer = [&]() -> Answer {
-        Owned<git_diff> diff;
-        Output output{sink, request.max_bytes};
-        Unreadable unreadable;
-        int code = compare(diff, repository.git, index_changed, unreadable);
-        if (code == 0) code = git_diff_print(diff.get(), GIT_DIFF_FORMAT_PATCH, print_line, &output);
-        if (output.exceeded)
-            return Refusal{Failure::kTooLarge,
-                           what + ": larger than " + std::to_string(request.max_bytes) + " bytes (limits.diff_bytes)"};
-        if (code != 0) return git_refusal(code, what);
-        // Between files a patch may hold any text; nothing is left out in silence.
-        for (const auto& path : unreadable.paths) sink("not compared, for it may not be read: " + path + "\n");
-        return Ok{};
-    }();
-    if (index_changed || std::holds_alternative<Refusal>(answer)) repositories.forget();
-    return answer;
+Answer answer_diff(Repositories& repositories, const ipc::VcsDiff& request, const Sink<VcsFileDiff>& sink) {
+    return with_repository(repositories, request.path, in_no_repository(request.path),
+                           [&](Repository& repository) -> Answer {
+                               if (has_work_tree(request.sides))
+                                   if (const auto why = needs_git(repository.git))
+                                       return Refusal{Failure::kUnsupported, *why};
+                               Comparison comparison;
+                               ipc::VcsDiffEnd end;
+                               int code = comparison.make(repository.git, request);
+                               if (code == 0) code = tell_files(end, comparison, request, sink);
+                               end.from = comparison.trees.from_id;
+                               end.to = comparison.trees.to_id;
+                               Answer answer = workers::reply(end);
+                               if (code != 0) answer = git_refusal(code, "diff '" + shown(repository) + "'");
+                               const bool clean = code == 0 && !comparison.index_changed;
+                               comparison = {};  // before what it was made of
+                               if (!clean) repositories.forget();
+                               return answer;
+                           });
 }
 
 }  // namespace toren::vcs

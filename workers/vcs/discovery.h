@@ -6,7 +6,7 @@
 
 #include "base/result.h"
 #include "base/unique_fd.h"
-#include "ipc/messages.h"
+#include "ipc/vcs_messages.h"
 
 namespace toren::vcs {
 

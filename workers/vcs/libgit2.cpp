@@ -45,6 +45,17 @@ workers::Refusal git_refusal(int code, const std::string& what) {
     return {failure, what.empty() ? reason : what + ": " + reason};
 }
 
+std::optional<std::string> needs_git(git_repository* git) {
+    Owned<git_config> config;
+    Owned<git_config_iterator> filters;
+    git_config_entry* entry = nullptr;
+    if (git_repository_config_snapshot(config.out(), git) != 0 ||
+        git_config_iterator_glob_new(filters.out(), config.get(), "^filter\\..*\\.(clean|process)$") != 0 ||
+        git_config_next(&entry, filters.get()) != 0)
+        return std::nullopt;
+    return std::string("the repository has an external filter: ") + entry->name;
+}
+
 bool memory_outgrown() {
     const auto use = ::mallinfo2();
     return use.uordblks + use.hblkhd > kOutgrownBytes;

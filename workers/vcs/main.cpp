@@ -24,16 +24,47 @@ using workers::ServiceChannel;
     ::_exit(1);
 }
 
-Answer status(ServiceChannel& channel, vcs::Repositories& repositories, const ipc::Packet& packet) {
-    const auto request = packet.as<ipc::VcsStatus>();
+// The request as its own type; a broker that sends another ends the worker.
+template <typename Request>
+Request request_of(const ipc::Packet& packet) {
+    auto request = packet.as<Request>();
     if (!request) malformed();
-    return vcs::answer_status(repositories, *request, [&](const auto& entry) { channel.write_record(entry); });
+    return std::move(*request);
+}
+
+// Records as they come: a patch may be larger than a Chunk.
+template <typename Record>
+vcs::Sink<Record> records(ServiceChannel& channel) {
+    return [&channel](const Record& record) { channel.write(workers::encoded(record)); };
+}
+vcs::TextSink text(ServiceChannel& channel) {
+    return [&channel](std::string_view bytes) { channel.write(bytes); };
+}
+
+Answer find(ServiceChannel&, vcs::Repositories& repositories, const ipc::Packet& packet) {
+    return vcs::answer_find(repositories, request_of<ipc::VcsFind>(packet));
+}
+
+Answer status(ServiceChannel& channel, vcs::Repositories& repositories, const ipc::Packet& packet) {
+    return vcs::answer_status(repositories, request_of<ipc::VcsStatus>(packet), records<ipc::VcsChange>(channel));
 }
 
 Answer diff(ServiceChannel& channel, vcs::Repositories& repositories, const ipc::Packet& packet) {
-    const auto request = packet.as<ipc::VcsDiff>();
-    if (!request) malformed();
-    return vcs::answer_diff(repositories, *request, [&](std::string_view text) { channel.write(text); });
+    return vcs::answer_diff(repositories, request_of<ipc::VcsDiff>(packet), records<ipc::VcsFileDiff>(channel));
+}
+
+Answer log(ServiceChannel& channel, vcs::Repositories& repositories, const ipc::Packet& packet) {
+    return vcs::answer_log(repositories, request_of<ipc::VcsLog>(packet), records<ipc::VcsCommit>(channel));
+}
+
+Answer content(ServiceChannel& channel, vcs::Repositories& repositories, const ipc::Packet& packet) {
+    return vcs::answer_content(repositories, request_of<ipc::VcsContent>(packet), text(channel));
+}
+
+Answer lists(ServiceChannel& channel, vcs::Repositories& repositories, const ipc::Packet& packet) {
+    const vcs::ListSinks sinks{records<ipc::VcsRef>(channel), records<ipc::VcsConflicted>(channel),
+                               records<ipc::VcsStash>(channel), records<ipc::VcsWorktree>(channel)};
+    return vcs::answer_lists(repositories, request_of<ipc::VcsLists>(packet), sinks);
 }
 
 struct Handler {
@@ -41,7 +72,9 @@ struct Handler {
     Answer (*serve)(ServiceChannel&, vcs::Repositories&, const ipc::Packet&);
 };
 
-constexpr Handler kHandlers[] = {{ipc::Type::kVcsStatus, status}, {ipc::Type::kVcsDiff, diff}};
+constexpr Handler kHandlers[] = {{ipc::Type::kVcsFind, find},       {ipc::Type::kVcsStatus, status},
+                                 {ipc::Type::kVcsDiff, diff},       {ipc::Type::kVcsLog, log},
+                                 {ipc::Type::kVcsContent, content}, {ipc::Type::kVcsLists, lists}};
 
 Answer serve(ServiceChannel& channel, vcs::Repositories& repositories, const ipc::Packet& request) {
     for (const Handler& handler : kHandlers)

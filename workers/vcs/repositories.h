@@ -15,6 +15,7 @@
 
 #include "workers/vcs/discovery.h"
 #include "workers/vcs/libgit2.h"
+#include "workers/vcs/walk.h"
 
 namespace toren::vcs {
 
@@ -31,17 +32,30 @@ struct Identity {
     bool operator==(const Identity& other) const;
 };
 
+// The walk that gave the last page of a log, so that the next page need not begin again.
+struct KeptWalk {
+    std::string key;  // the question
+    std::uint64_t place = 0;
+    std::unique_ptr<Walk> walk;
+};
+
 struct Repository {
     ipc::VcsKind kind = ipc::VcsKind::kNone;
     std::string folder;             // relative to the segment
     git_repository* git = nullptr;  // null where `kind` is kNone; valid until the next call of Repositories
+    KeptWalk* walk = nullptr;       // the same
 };
+
+// Its folder, for people.
+inline std::string shown(const Repository& repository) { return repository.folder.empty() ? "." : repository.folder; }
 
 class Repositories {
 public:
     // `segment`: the folder's descriptor; `path`: its absolute path, for libgit2.
     Repositories(UniqueFd segment, std::string path) : segment_(std::move(segment)), path_(std::move(path)) {}
 
+    // The folder that this path's repository has, as a record in the answer; kNone where it lies in none.
+    Answer locate(const std::string& path);
     // The repository that this path of the segment lies in.
     std::variant<Repository, Refusal> find(const std::string& path);
 
@@ -55,11 +69,32 @@ private:
         Identity identity;
         Identity configuration;
         Owned<git_repository> git;
+        KeptWalk walk;  // ends before the repository
     };
 
     UniqueFd segment_;
     std::string path_;
     std::optional<Open> open_;
 };
+
+inline Answer in_no_repository(const std::string& path) {
+    return Refusal{ipc::Failure::kNotRepository, "'" + path + "' is in no repository of its segment"};
+}
+
+// Answers a question about the repository that `path` lies in, or with `otherwise` where it lies in none. A refusal
+// names the repository, so that git can be asked in its place.
+template <typename Work>
+Answer with_repository(Repositories& repositories, const std::string& path, const Answer& otherwise, Work work) {
+    auto found = repositories.find(path);
+    if (auto* refused = std::get_if<Refusal>(&found)) return std::move(*refused);
+    auto& repository = std::get<Repository>(found);
+    if (repository.git == nullptr) return otherwise;
+    ipc::VcsRepository about;
+    about.kind = repository.kind;
+    about.folder = repository.folder;
+    Answer answer = work(repository);
+    if (auto* refused = std::get_if<Refusal>(&answer)) refused->result = workers::encoded(about);
+    return answer;
+}
 
 }  // namespace toren::vcs

@@ -1,40 +1,41 @@
 #include <climits>
 
+#include "workers/vcs/activity.h"
 #include "workers/vcs/answers.h"
+#include "workers/vcs/revisions.h"
 
 namespace toren::vcs {
 namespace {
 
-using ipc::VcsEntry;
+using ipc::VcsChange;
+using ipc::VcsConflict;
 using ipc::VcsState;
 
-// One state for what git gives two letters (index, work tree): the first row that fits. So AM, MM and RM are
-// modified, modified and renamed; what the work tree lost is deleted, however it stood in the index (AD, MD).
 struct StateRow {
-    unsigned flags;
+    unsigned flag;
     VcsState state;
 };
 
-constexpr StateRow kStates[] = {
-    {GIT_STATUS_CONFLICTED, VcsState::kConflicted},
+constexpr StateRow kIndexStates[] = {
     {GIT_STATUS_INDEX_RENAMED, VcsState::kRenamed},
-    {GIT_STATUS_INDEX_DELETED | GIT_STATUS_WT_DELETED, VcsState::kDeleted},
-    {GIT_STATUS_INDEX_MODIFIED | GIT_STATUS_INDEX_TYPECHANGE | GIT_STATUS_WT_MODIFIED | GIT_STATUS_WT_TYPECHANGE,
-     VcsState::kModified},
+    {GIT_STATUS_INDEX_DELETED, VcsState::kDeleted},
+    {GIT_STATUS_INDEX_TYPECHANGE, VcsState::kTypeChanged},
+    {GIT_STATUS_INDEX_MODIFIED, VcsState::kModified},
     {GIT_STATUS_INDEX_NEW, VcsState::kAdded},
 };
 
-// The branch that HEAD names, born or not; "" where it is detached.
-std::variant<std::string, Refusal> branch_of(git_repository* git) {
-    Owned<git_reference> head;
-    if (const int code = git_reference_lookup(head.out(), git, "HEAD"); code != 0)
-        return git_refusal(code, "read HEAD");
-    const char* target = git_reference_symbolic_target(head.get());
-    if (target == nullptr) return std::string();
-    std::string branch = target;
-    for (const std::string_view prefix : {"refs/heads/", "refs/"})
-        if (branch.starts_with(prefix)) branch.erase(0, prefix.size());
-    return branch;
+// GIT_STATUS_WT_NEW beside an entry in the index is `git rm --cached`, and an entry of its own: git's two lines.
+constexpr StateRow kWorkTreeStates[] = {
+    {GIT_STATUS_WT_DELETED, VcsState::kDeleted},
+    {GIT_STATUS_WT_TYPECHANGE, VcsState::kTypeChanged},
+    {GIT_STATUS_WT_MODIFIED, VcsState::kModified},
+};
+
+template <std::size_t N>
+VcsState state_of(const StateRow (&rows)[N], unsigned flags) {
+    for (const StateRow& row : rows)
+        if ((flags & row.flag) != 0) return row.state;
+    return VcsState::kNone;
 }
 
 // As git decides it: status.renames, else diff.renames, else yes. "copies" is no boolean and means yes here.
@@ -51,91 +52,158 @@ bool finds_renames(git_repository* git) {
 }
 
 // `git add -N`: the index has the name alone, so that its content differs from the file's and nothing was modified.
-bool only_intended(git_repository* git, const char* path) {
-    Owned<git_index> index;
-    if (git_repository_index(index.out(), git) != 0) return false;
-    const git_index_entry* entry = git_index_get_bypath(index.get(), path, 0);
+bool only_intended(git_index* index, const char* path) {
+    const git_index_entry* entry = git_index_get_bypath(index, path, 0);
     return entry != nullptr && (entry->flags_extended & GIT_INDEX_ENTRY_INTENT_TO_ADD) != 0;
+}
+
+VcsConflict conflict_of(git_index* index, const char* path) {
+    const git_index_entry *base = nullptr, *ours = nullptr, *theirs = nullptr;
+    if (git_index_conflict_get(&base, &ours, &theirs, index, path) != 0) return VcsConflict::kBothModified;
+    constexpr VcsConflict kBySides[] = {
+        VcsConflict::kNone,        VcsConflict::kBothDeleted, VcsConflict::kAddedByUs, VcsConflict::kDeletedByThem,
+        VcsConflict::kAddedByThem, VcsConflict::kDeletedByUs, VcsConflict::kBothAdded, VcsConflict::kBothModified};
+    return kBySides[(base != nullptr ? 1 : 0) + (ours != nullptr ? 2 : 0) + (theirs != nullptr ? 4 : 0)];
 }
 
 const char* new_path(const git_diff_delta* delta) {
     return delta->new_file.path != nullptr ? delta->new_file.path : delta->old_file.path;
 }
 
+bool is_submodule(const git_diff_delta* delta) {
+    return delta != nullptr &&
+           (delta->new_file.mode == GIT_FILEMODE_COMMIT || delta->old_file.mode == GIT_FILEMODE_COMMIT);
+}
+
 class Lister {
 public:
-    Lister(git_repository* git, const EntrySink& sink) : git_(git), sink_(sink) {}
+    Lister(git_index* index, const ipc::VcsStatus& request, const Sink<VcsChange>& sink)
+        : index_(index), skip_(request.skip), most_(request.max_changes), sink_(sink) {}
+
+    std::uint64_t count() const { return count_; }
 
     // False: a path is longer than any that the kernel opens, so the index was made by hand.
     bool add(const git_status_entry& entry) {
         unsigned flags = entry.status;
         const git_diff_delta* delta = entry.head_to_index != nullptr ? entry.head_to_index : entry.index_to_workdir;
         if (delta == nullptr) return true;
-        VcsEntry record;
-        record.path = new_path(delta);
-        if ((flags & GIT_STATUS_INDEX_RENAMED) != 0) record.old_path = delta->old_file.path;
-        if (record.path.size() > PATH_MAX || record.old_path.size() > PATH_MAX) return false;
+        VcsChange change;
+        change.path = new_path(delta);
+        if ((flags & GIT_STATUS_INDEX_RENAMED) != 0) change.old_path = delta->old_file.path;
+        if (change.path.size() > PATH_MAX || change.old_path.size() > PATH_MAX) return false;
+        change.submodule = is_submodule(entry.head_to_index) || is_submodule(entry.index_to_workdir);
         constexpr unsigned kAddedAndModified = GIT_STATUS_INDEX_NEW | GIT_STATUS_WT_MODIFIED;
-        if (flags == kAddedAndModified && only_intended(git_, record.path.c_str())) flags = GIT_STATUS_INDEX_NEW;
-        for (const StateRow& row : kStates)
-            if ((flags & row.flags) != 0) {
-                record.state = row.state;
-                sink_(record);
-                break;
-            }
-        // Besides being deleted in the index (`git rm --cached`) a file can be there, untracked: git's two lines.
-        if ((flags & GIT_STATUS_WT_NEW) != 0) {
-            record.state = VcsState::kUntracked;
-            record.old_path.clear();
-            sink_(record);
+        const bool intended = flags == kAddedAndModified && only_intended(index_, change.path.c_str());
+        if ((flags & GIT_STATUS_CONFLICTED) != 0) change.conflict = conflict_of(index_, change.path.c_str());
+        change.index = state_of(kIndexStates, flags);
+        change.work_tree = state_of(kWorkTreeStates, flags);
+        if (intended) change.index = VcsState::kNone, change.work_tree = VcsState::kAdded;
+        if (change.index != VcsState::kNone || change.work_tree != VcsState::kNone ||
+            change.conflict != VcsConflict::kNone)
+            tell(change);
+        change.index = VcsState::kNone;
+        change.conflict = VcsConflict::kNone;
+        change.old_path.clear();
+        for (const auto& [flag, state] :
+             {StateRow{GIT_STATUS_WT_NEW, VcsState::kUntracked}, StateRow{GIT_STATUS_IGNORED, VcsState::kIgnored}}) {
+            if ((flags & flag) == 0) continue;
+            change.work_tree = state;
+            tell(change);
         }
         return true;
     }
 
 private:
-    git_repository* git_;
-    const EntrySink& sink_;
+    void tell(const VcsChange& change) {
+        if (count_ >= skip_ && count_ - skip_ < most_) sink_(change);
+        ++count_;
+    }
+
+    git_index* index_;
+    std::uint64_t skip_, most_, count_ = 0;
+    const Sink<VcsChange>& sink_;
 };
 
-}  // namespace
+int count_stash(std::size_t, const char*, const git_oid*, void* count) {
+    ++*static_cast<std::uint64_t*>(count);
+    return 0;
+}
 
-Answer answer_status(Repositories& repositories, const ipc::VcsStatus& request, const EntrySink& sink) {
-    const auto found = repositories.find(request.path);
-    if (const auto* refused = std::get_if<Refusal>(&found)) return *refused;
-    const auto& repository = std::get<Repository>(found);
-    VcsEntry header;
-    header.kind = repository.kind;
-    if (repository.git == nullptr) {
-        sink(header);
-        return Ok{};
-    }
-    const std::string what = "read the status of '" + (repository.folder.empty() ? "." : repository.folder) + "'";
-    const auto branch = branch_of(repository.git);
-    if (const auto* refused = std::get_if<Refusal>(&branch)) {
+void tell_counts(ipc::VcsRepository& about, git_repository* git, const std::string& branch) {
+    git_stash_foreach(git, count_stash, &about.stashes);
+    tell_activity(about, git);
+    if (branch.empty()) return;
+    const std::string upstream = upstream_of(git, branch);
+    about.upstream = short_name(upstream);
+    Owned<git_object> ours, theirs;
+    if (upstream.empty() || head_commit(ours, git) != 0 || resolve(theirs, git, upstream, GIT_OBJECT_COMMIT) != 0)
+        return;
+    std::size_t ahead = 0, behind = 0;
+    if (git_graph_ahead_behind(&ahead, &behind, git, git_object_id(ours.get()), git_object_id(theirs.get())) != 0)
+        return;
+    about.ahead = ahead;
+    about.behind = behind;
+}
+
+unsigned flags_of(const ipc::VcsStatus& request, git_repository* git) {
+    unsigned flags = GIT_STATUS_OPT_SORT_CASE_SENSITIVELY;
+    if (request.untracked != ipc::VcsUntracked::kNone) flags |= GIT_STATUS_OPT_INCLUDE_UNTRACKED;
+    if (request.untracked == ipc::VcsUntracked::kAll) flags |= GIT_STATUS_OPT_RECURSE_UNTRACKED_DIRS;
+    if (request.ignored) flags |= GIT_STATUS_OPT_INCLUDE_IGNORED;
+    if (finds_renames(git)) flags |= GIT_STATUS_OPT_RENAMES_HEAD_TO_INDEX;
+    return flags;
+}
+
+Answer status_of(Repositories& repositories, const Repository& repository, const ipc::VcsStatus& request,
+                 const Sink<VcsChange>& sink) {
+    ipc::VcsRepository about;
+    about.kind = repository.kind;
+    about.folder = repository.folder;
+    git_repository* git = repository.git;
+    const auto failed = [&](int code) {
+        auto refused = git_refusal(code, "read the status of '" + shown(repository) + "'");
         repositories.forget();
-        return Refusal{refused->failure, what + ": " + refused->error};
-    }
-    // jj keeps HEAD detached and has no branch at work.
-    if (repository.kind == ipc::VcsKind::kGit) header.path = std::get<std::string>(branch).substr(0, PATH_MAX);
-    sink(header);
+        return refused;
+    };
+    if (const auto why = needs_git(git)) return Refusal{ipc::Failure::kUnsupported, *why};
 
+    std::string branch;
+    Owned<git_object> head;
+    if (const int code = head_branch(branch, git); code != 0) return failed(code);
+    // jj keeps HEAD detached and has no branch at work.
+    if (repository.kind == ipc::VcsKind::kGit) about.branch = short_name(branch).substr(0, PATH_MAX);
+    if (head_commit(head, git) == 0) about.head = hex(*git_object_id(head.get()));
+    if (request.counts) tell_counts(about, git, branch);
+
+    Owned<git_index> index;
+    Owned<git_status_list> list;
     git_status_options options;
     git_status_options_init(&options, GIT_STATUS_OPTIONS_VERSION);
     options.show = GIT_STATUS_SHOW_INDEX_AND_WORKDIR;
-    options.flags = GIT_STATUS_OPT_INCLUDE_UNTRACKED | GIT_STATUS_OPT_SORT_CASE_SENSITIVELY;
-    if (finds_renames(repository.git)) options.flags |= GIT_STATUS_OPT_RENAMES_HEAD_TO_INDEX;
-    Owned<git_status_list> list;
-    if (const int code = git_status_list_new(list.out(), repository.git, &options); code != 0) {
-        auto refused = git_refusal(code, what);
-        repositories.forget();
-        return refused;
-    }
-    Lister lister(repository.git, sink);
+    options.flags = flags_of(request, git);
+    if (const int code = git_status_list_new(list.out(), git, &options); code != 0) return failed(code);
+    if (const int code = git_repository_index(index.out(), git); code != 0) return failed(code);
+    Lister lister(index.get(), request, sink);
     for (std::size_t i = 0, count = git_status_list_entrycount(list.get()); i < count; ++i)
         if (!lister.add(*git_status_byindex(list.get(), i)))
-            return Refusal{ipc::Failure::kUnsupported,
-                           what + ": a path is longer than " + std::to_string(PATH_MAX) + " bytes"};
-    return Ok{};
+            return Refusal{ipc::Failure::kUnsupported, "read the status of '" + shown(repository) +
+                                                           "': a path is longer than " + std::to_string(PATH_MAX) +
+                                                           " bytes"};
+    about.changes = lister.count();
+    return workers::reply(about);
+}
+
+}  // namespace
+
+Answer answer_find(Repositories& repositories, const ipc::VcsFind& request) {
+    return repositories.locate(request.path);
+}
+
+Answer answer_status(Repositories& repositories, const ipc::VcsStatus& request, const Sink<VcsChange>& sink) {
+    const Answer none = workers::reply(ipc::VcsRepository{});
+    return with_repository(repositories, request.path, none, [&](const Repository& repository) {
+        return status_of(repositories, repository, request, sink);
+    });
 }
 
 }  // namespace toren::vcs
