@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "broker/ask_worker.h"
+#include "broker/jj_operations.h"
 #include "broker/json_text.h"
 
 namespace toren::broker {
@@ -149,8 +150,16 @@ Task<Outcome<std::string>> list_folder(Broker& broker, Location location, std::s
 
 Task<Outcome<json>> vcs_status(Broker& broker, Location location) {
     auto request = service_request(ipc::Service::kVcs, ipc::VcsStatus{location.relative}, broker.settings.diff_bytes);
+    std::string segment = location.segment, path = location.relative;
     auto answer = co_await ask(broker, std::move(location), std::move(request));
-    if (auto* problem = std::get_if<Problem>(&answer)) co_return std::move(*problem);
+    if (auto* problem = std::get_if<Problem>(&answer)) {
+        if (problem->code != "unsupported_repository") co_return std::move(*problem);
+        // Of these jj itself knows which are its own. Where it is not one, or there is no jj, the worker's word stands.
+        auto status = co_await jj_v1_status(broker, std::move(segment), std::move(path));
+        const auto* refused = std::get_if<Problem>(&status);
+        if (refused != nullptr && refused->code != "vcs_failed") co_return std::move(*problem);
+        co_return status;
+    }
     static constexpr const char* kKinds[] = {"None", "Git", "Jj"};
     // The original daemon's three lists, and those that it left out.
     static constexpr const char* kLists[] = {nullptr,     "modified", "added",     "deleted",
