@@ -9,6 +9,7 @@
 // are jj's own language and mean what jj takes them for; names and files are quoted, so that they mean themselves.
 #pragma once
 
+#include <cstdint>
 #include <nlohmann/json_fwd.hpp>
 #include <span>
 #include <string>

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <nlohmann/json.hpp>
 #include <set>
 
 #include "base/limits.h"
@@ -180,10 +181,11 @@ std::optional<json> read_jj_operation(const json& value) {
     const bool current = printed.flag("current");
     Printed self(printed.at("self"));
     Printed time(self.at("time"));
+    const std::string user = self.text("username"), host = self.text("hostname");
     json operation = {{"operation", self.id("id")},
                       {"parents", self.list("parents", read_id)},
                       {"description", self.text("description")},
-                      {"user", self.text("username") + "@" + self.text("hostname")},
+                      {"user", user.empty() && host.empty() ? "" : user + "@" + host},
                       {"started", time.text("start")},
                       {"ended", time.text("end")},
                       {"snapshot", self.flag("is_snapshot")},
