@@ -117,6 +117,7 @@ std::span<const Operation> upload_operations();
 std::span<const Operation> process_operations();
 std::span<const Operation> vcs_operations();
 std::span<const Operation> vcs_change_operations();
+std::span<const Operation> jj_operations();
 
 // All of them.
 std::span<const Operation> operations();

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "broker/ask_worker.h"
+#include "broker/jj_operations.h"
 #include "broker/json_text.h"
 #include "broker/vcs.h"
 
@@ -166,7 +167,15 @@ Task<Outcome<json>> vcs_status(Broker& broker, Location location) {
     VcsQuestion question{broker, location.segment};
     ipc::VcsStatus request{.path = location.relative, .max_changes = ~std::uint64_t{0}};
     auto found = co_await read_status(std::move(question), std::move(request));
-    if (auto* problem = std::get_if<Problem>(&found)) co_return std::move(*problem);
+    if (auto* problem = std::get_if<Problem>(&found)) {
+        if (problem->code != "unsupported_repository") co_return std::move(*problem);
+        // Of these jj itself knows which are its own. Where it is not one, or there is no jj, the worker's word stands.
+        std::string segment = location.segment, path = location.relative;
+        auto status = co_await jj_v1_status(broker, std::move(segment), std::move(path));
+        const auto* refused = std::get_if<Problem>(&status);
+        if (refused != nullptr && refused->code != "vcs_failed") co_return std::move(*problem);
+        co_return status;
+    }
     const auto& answer = std::get<VcsStatusFound>(found);
     static constexpr const char* kKinds[] = {"None", "Git", "Jj"};
     // The original daemon's three lists, and those that it left out.

@@ -104,6 +104,7 @@ constexpr CodeRow kCodes[] = {
     {"wrong_offset", 409, false},
     {"no_match", 409, false},
     {"ambiguous_match", 409, false},
+    {"vcs_failed", 409, false},
     {"changed", 412, false},
     {"file_too_large", 413, true},
     {"output_too_large", 413, false},

@@ -307,6 +307,171 @@ export interface ProcessEvent {
   process: Process;
 }
 
+// Revisions in jjs own language, evaluated by jj in the cage.
+export type JjRevset = string;
+
+// A description; may be empty.
+export type JjMessage = string;
+
+// A name, which means itself: no pattern.
+export type JjName = string;
+
+// Paths relative to the repository, each with what is beneath it.
+export type JjFiles = string[];
+
+// Who is said to have made the commits that are written, where jjs configuration in the cage does not say it. Each a line without < and >.
+export interface JjAuthor {
+  name?: string;
+  email?: string;
+}
+
+// Of a commit or an operation in hexadecimal digits, of a change in the letters k to z.
+export type JjId = string;
+
+export interface JjSignature {
+  name: string;
+  email: string;
+  // RFC 3339.
+  timestamp: string;
+}
+
+// A commit.
+export interface JjParent {
+  commit_id: JjId;
+  change_id: JjId;
+  parents: JjId[];
+  description: string;
+  author: JjSignature;
+  committer: JjSignature;
+}
+
+// A commit, with what stands on it.
+export interface JjCommit {
+  commit_id: JjId;
+  change_id: JjId;
+  parents: JjId[];
+  description: string;
+  author: JjSignature;
+  committer: JjSignature;
+  bookmarks: string[];
+  remote_bookmarks: Array<{
+    name: string;
+    remote: string;
+  }>;
+  tags: string[];
+  // Whose working copy it is, where there are several.
+  workspaces: string[];
+  working_copy: boolean;
+  conflict: boolean;
+  empty: boolean;
+  divergent: boolean;
+  hidden: boolean;
+  immutable: boolean;
+  root: boolean;
+}
+
+export interface JjChange {
+  // Relative to the repository.
+  path: string;
+  status: 'modified' | 'added' | 'removed' | 'copied' | 'renamed';
+  // Of what was copied or renamed.
+  from?: string;
+  // `file`, `symlink`, `git-submodule`, `conflict`; not of what was removed.
+  type?: string;
+  executable?: boolean;
+  conflict?: boolean;
+  // Lines, with `format=stat`.
+  added?: number;
+  // Lines, with `format=stat`.
+  removed?: number;
+  binary?: boolean;
+}
+
+// A commit and what it changes. jj 0.36 or newer. Never run against a real jj.
+export interface JjStatus {
+  commit: JjCommit;
+  parents: JjParent[];
+  changes: JjChange[];
+  conflicts: Array<{
+    path: string;
+    sides: number;
+  }>;
+}
+
+export interface JjDiff {
+  changes: JjChange[];
+  // There are more than 10000 changes.
+  truncated: boolean;
+  // The patch, with `format=git`.
+  content?: string;
+  encoding?: Encoding;
+  added?: number;
+  removed?: number;
+}
+
+export interface JjLog {
+  commits: JjCommit[];
+  cursor: NextCursor;
+}
+
+export interface JjBookmark {
+  name: string;
+  // Where it is one of a remote.
+  remote?: string;
+  // One commit; none: deleted; several: a conflict.
+  targets: JjId[];
+  // Of a conflict.
+  removed_targets?: JjId[];
+  conflict: boolean;
+  // Of one of a remote.
+  tracked?: boolean;
+  synced: boolean;
+}
+
+export interface JjBookmarks {
+  bookmarks: JjBookmark[];
+  truncated: boolean;
+}
+
+export interface JjOperation {
+  operation: JjId;
+  parents: JjId[];
+  description: string;
+  user: string;
+  // RFC 3339.
+  started: string;
+  // RFC 3339.
+  ended: string;
+  snapshot: boolean;
+  current: boolean;
+}
+
+export interface JjOperations {
+  operations: JjOperation[];
+  cursor: NextCursor;
+}
+
+export interface JjWorkspace {
+  name: string;
+  commit_id: JjId;
+  change_id: JjId;
+  description: string;
+  current: boolean;
+}
+
+export interface JjWorkspaces {
+  workspaces: JjWorkspace[];
+  truncated: boolean;
+}
+
+// A change that was made. jj 0.36 or newer. Never run against a real jj.
+export interface JjChanged {
+  // The working copys commit afterwards; null where it has none.
+  working_copy: JjCommit | null;
+  // What jj said; its first 4096 bytes.
+  messages: string;
+}
+
 export interface Session {
   // Public; says nothing.
   session_id: string;
@@ -332,8 +497,8 @@ export interface Paired {
   session_id: string;
 }
 
-// Stable: programs act on it. 400: malformed_http, malformed_json; 401: unauthorized, pairing_refused; 403: host_not_allowed, origin_not_allowed, forbidden, permission_denied, path_outside_segment; 404: not_found, unknown_segment, unknown_root, unknown_process, unknown_upload, unknown_revision, file_not_found; 405: method_not_allowed; 409: exists, not_empty, is_folder, not_folder, not_regular_file, vcs_failed, vcs_locked, nothing_to_commit, identity_unknown, running, ended, input_closed, wrong_offset, no_match, ambiguous_match; 412: changed; 413: body_too_large, file_too_large, output_too_large; 414: name_too_long; 415: unsupported_media_type; 416: range_not_satisfiable; 422: invalid_field, invalid_name, unknown_field, not_utf8, invalid_cursor, invalid_pattern, malformed_diff, cannot_start; 429: too_many_requests, too_many_processes; 431: header_too_large; 499: cancelled; 500: internal; 501: not_installed; 502: worker_died; 503: no_cell, no_worker, no_slot, too_many_connections; 504: timeout; 507: no_space.
-export type ProblemCode = 'malformed_http' | 'malformed_json' | 'unauthorized' | 'pairing_refused' | 'host_not_allowed' | 'origin_not_allowed' | 'forbidden' | 'permission_denied' | 'path_outside_segment' | 'not_found' | 'unknown_segment' | 'unknown_root' | 'unknown_process' | 'unknown_upload' | 'file_not_found' | 'method_not_allowed' | 'exists' | 'not_empty' | 'is_folder' | 'not_folder' | 'not_regular_file' | 'not_a_repository' | 'broken_repository' | 'unsupported_repository' | 'unknown_revision' | 'vcs_failed' | 'vcs_locked' | 'nothing_to_commit' | 'identity_unknown' | 'running' | 'ended' | 'input_closed' | 'wrong_offset' | 'no_match' | 'ambiguous_match' | 'changed' | 'body_too_large' | 'file_too_large' | 'output_too_large' | 'name_too_long' | 'unsupported_media_type' | 'range_not_satisfiable' | 'invalid_field' | 'invalid_name' | 'unknown_field' | 'not_utf8' | 'invalid_cursor' | 'invalid_pattern' | 'malformed_diff' | 'cannot_start' | 'too_many_requests' | 'too_many_processes' | 'header_too_large' | 'cancelled' | 'internal' | 'not_installed' | 'worker_died' | 'no_cell' | 'no_worker' | 'no_slot' | 'too_many_connections' | 'timeout' | 'no_space';
+// Stable: programs act on it. 400: malformed_http, malformed_json; 401: unauthorized, pairing_refused; 403: host_not_allowed, origin_not_allowed, forbidden, permission_denied, path_outside_segment; 404: not_found, unknown_segment, unknown_root, unknown_process, unknown_upload, unknown_revision, file_not_found; 405: method_not_allowed; 409: exists, not_empty, is_folder, not_folder, not_regular_file, vcs_locked, broken_repository, unsupported_repository, nothing_to_commit, identity_unknown, running, ended, input_closed, wrong_offset, no_match, ambiguous_match, not_a_repository, vcs_failed; 412: changed; 413: body_too_large, file_too_large, output_too_large; 414: name_too_long; 415: unsupported_media_type; 416: range_not_satisfiable; 422: invalid_field, invalid_name, unknown_field, not_utf8, invalid_cursor, invalid_pattern, malformed_diff, cannot_start; 429: too_many_requests, too_many_processes; 431: header_too_large; 499: cancelled; 500: internal; 501: not_installed; 502: worker_died; 503: no_cell, no_worker, no_slot, too_many_connections; 504: timeout; 507: no_space.
+export type ProblemCode = 'malformed_http' | 'malformed_json' | 'unauthorized' | 'pairing_refused' | 'host_not_allowed' | 'origin_not_allowed' | 'forbidden' | 'permission_denied' | 'path_outside_segment' | 'not_found' | 'unknown_segment' | 'unknown_root' | 'unknown_process' | 'unknown_upload' | 'file_not_found' | 'method_not_allowed' | 'exists' | 'not_empty' | 'is_folder' | 'not_folder' | 'not_regular_file' | 'unknown_revision' | 'broken_repository' | 'unsupported_repository' | 'vcs_locked' | 'nothing_to_commit' | 'identity_unknown' | 'running' | 'ended' | 'input_closed' | 'wrong_offset' | 'no_match' | 'ambiguous_match' | 'not_a_repository' | 'vcs_failed' | 'changed' | 'body_too_large' | 'file_too_large' | 'output_too_large' | 'name_too_long' | 'unsupported_media_type' | 'range_not_satisfiable' | 'invalid_field' | 'invalid_name' | 'unknown_field' | 'not_utf8' | 'invalid_cursor' | 'invalid_pattern' | 'malformed_diff' | 'cannot_start' | 'too_many_requests' | 'too_many_processes' | 'header_too_large' | 'cancelled' | 'internal' | 'not_installed' | 'worker_died' | 'no_cell' | 'no_worker' | 'no_slot' | 'too_many_connections' | 'timeout' | 'no_space';
 
 // RFC 9457 problem details.
 export interface Problem {
@@ -794,6 +959,126 @@ export interface Operations {
     result: Process;
     event: never;
   };
+  // The working copys commit and what it changes.
+  'jj.status': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; snapshot?: boolean };
+    result: JjStatus;
+    event: never;
+  };
+  // One commit and what it changes.
+  'jj.show': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; snapshot?: boolean; revision: JjRevset };
+    result: JjStatus;
+    event: never;
+  };
+  // What a revision changes, or what differs between two.
+  'jj.diff': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; snapshot?: boolean; revision?: JjRevset; from?: JjRevset; to?: JjRevset; files?: JjFiles; format?: 'summary' | 'stat' | 'git'; context?: number };
+    result: JjDiff;
+    event: never;
+  };
+  // Commits, the newest first.
+  'jj.log': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; snapshot?: boolean; revset?: JjRevset; files?: JjFiles; cursor?: Cursor; limit?: Limit };
+    result: JjLog;
+    event: never;
+  };
+  // Bookmarks, those of remotes as well.
+  'jj.bookmarks': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; snapshot?: boolean };
+    result: JjBookmarks;
+    event: never;
+  };
+  // The operation log, the newest first.
+  'jj.operations': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; snapshot?: boolean; cursor?: Cursor; limit?: Limit };
+    result: JjOperations;
+    event: never;
+  };
+  // Workspaces of the repository.
+  'jj.workspaces': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; snapshot?: boolean };
+    result: JjWorkspaces;
+    event: never;
+  };
+  // Describes revisions.
+  'jj.describe': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; author?: JjAuthor; revision?: JjRevset; message: JjMessage };
+    result: JjChanged;
+    event: never;
+  };
+  // Makes a new, empty change.
+  'jj.new': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; author?: JjAuthor; parents?: JjRevset[]; message?: JjMessage; edit?: boolean; insert_after?: JjRevset[]; insert_before?: JjRevset[] };
+    result: JjChanged;
+    event: never;
+  };
+  // Moves changes into another revision.
+  'jj.squash': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; author?: JjAuthor; from?: JjRevset[]; into?: JjRevset; files?: JjFiles; message?: JjMessage; use_destination_message?: boolean; keep_emptied?: boolean };
+    result: JjChanged;
+    event: never;
+  };
+  // Makes a bookmark that is not there.
+  'jj.bookmark.create': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; author?: JjAuthor; name: JjName; revision?: JjRevset };
+    result: JjChanged;
+    event: never;
+  };
+  // Makes a bookmark or moves it.
+  'jj.bookmark.set': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; author?: JjAuthor; name: JjName; revision?: JjRevset; allow_backwards?: boolean };
+    result: JjChanged;
+    event: never;
+  };
+  // Moves a bookmark that is there.
+  'jj.bookmark.move': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; author?: JjAuthor; name: JjName; from?: JjRevset; to?: JjRevset; allow_backwards?: boolean };
+    result: JjChanged;
+    event: never;
+  };
+  // Deletes a bookmark.
+  'jj.bookmark.delete': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; author?: JjAuthor; name: JjName };
+    result: JjChanged;
+    event: never;
+  };
+  // Undoes the last operation; again: the one before.
+  'jj.undo': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; author?: JjAuthor };
+    result: JjChanged;
+    event: never;
+  };
+  // Takes an undo back.
+  'jj.redo': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; author?: JjAuthor };
+    result: JjChanged;
+    event: never;
+  };
+  // Makes the repository what it was at an operation.
+  'jj.operation.restore': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; author?: JjAuthor; operation: string };
+    result: JjChanged;
+    event: never;
+  };
+  // Makes a workspace in a new or empty folder.
+  'jj.workspace.add': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; author?: JjAuthor; name?: JjName; revisions?: JjRevset[]; message?: JjMessage } & OneOf<{ folder: Path; folder_bytes: Base64 }>;
+    result: JjChanged;
+    event: never;
+  };
+  // Forgets a workspace; its folder stays.
+  'jj.workspace.forget': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; author?: JjAuthor; name: JjName };
+    result: JjChanged;
+    event: never;
+  };
+  // Brings a stale working copy up to date.
+  'jj.workspace.update_stale': {
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; author?: JjAuthor };
+    result: JjChanged;
+    event: never;
+  };
   // What git status tells.
   'vcs.status': {
     fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; untracked?: 'none' | 'folders' | 'all'; ignored?: boolean; cursor?: Cursor; limit?: number; engine?: VcsEngine };
@@ -1190,6 +1475,86 @@ export const table = {
     need: 'operator', socket: true, method: 'POST', path: '/v2/segments/{segment}/processes/{process}/kill',
     query: [], body: 'json', paths: [], answer: 'Process',
   },
+  'jj.status': {
+    need: 'viewer', socket: true, method: 'GET', path: '/v2/segments/{segment}/jj/status',
+    query: ['path', 'snapshot'], body: 'none', paths: ['path'], answer: 'JjStatus',
+  },
+  'jj.show': {
+    need: 'viewer', socket: true, method: 'GET', path: '/v2/segments/{segment}/jj/show',
+    query: ['path', 'snapshot', 'revision'], body: 'none', paths: ['path'], answer: 'JjStatus',
+  },
+  'jj.diff': {
+    need: 'viewer', socket: true, method: 'GET', path: '/v2/segments/{segment}/jj/diff',
+    query: ['path', 'snapshot', 'revision', 'from', 'to', 'files', 'format', 'context'], body: 'none', paths: ['path'], answer: 'JjDiff',
+  },
+  'jj.log': {
+    need: 'viewer', socket: true, method: 'GET', path: '/v2/segments/{segment}/jj/log',
+    query: ['path', 'snapshot', 'revset', 'files', 'cursor', 'limit'], body: 'none', paths: ['path'], answer: 'JjLog',
+  },
+  'jj.bookmarks': {
+    need: 'viewer', socket: true, method: 'GET', path: '/v2/segments/{segment}/jj/bookmarks',
+    query: ['path', 'snapshot'], body: 'none', paths: ['path'], answer: 'JjBookmarks',
+  },
+  'jj.operations': {
+    need: 'viewer', socket: true, method: 'GET', path: '/v2/segments/{segment}/jj/operations',
+    query: ['path', 'snapshot', 'cursor', 'limit'], body: 'none', paths: ['path'], answer: 'JjOperations',
+  },
+  'jj.workspaces': {
+    need: 'viewer', socket: true, method: 'GET', path: '/v2/segments/{segment}/jj/workspaces',
+    query: ['path', 'snapshot'], body: 'none', paths: ['path'], answer: 'JjWorkspaces',
+  },
+  'jj.describe': {
+    need: 'operator', socket: true, method: 'POST', path: '/v2/segments/{segment}/jj/describe',
+    query: [], body: 'json', paths: ['path'], answer: 'JjChanged',
+  },
+  'jj.new': {
+    need: 'operator', socket: true, method: 'POST', path: '/v2/segments/{segment}/jj/new',
+    query: [], body: 'json', paths: ['path'], answer: 'JjChanged',
+  },
+  'jj.squash': {
+    need: 'operator', socket: true, method: 'POST', path: '/v2/segments/{segment}/jj/squash',
+    query: [], body: 'json', paths: ['path'], answer: 'JjChanged',
+  },
+  'jj.bookmark.create': {
+    need: 'operator', socket: true, method: 'POST', path: '/v2/segments/{segment}/jj/bookmarks/create',
+    query: [], body: 'json', paths: ['path'], answer: 'JjChanged',
+  },
+  'jj.bookmark.set': {
+    need: 'operator', socket: true, method: 'POST', path: '/v2/segments/{segment}/jj/bookmarks/set',
+    query: [], body: 'json', paths: ['path'], answer: 'JjChanged',
+  },
+  'jj.bookmark.move': {
+    need: 'operator', socket: true, method: 'POST', path: '/v2/segments/{segment}/jj/bookmarks/move',
+    query: [], body: 'json', paths: ['path'], answer: 'JjChanged',
+  },
+  'jj.bookmark.delete': {
+    need: 'operator', socket: true, method: 'POST', path: '/v2/segments/{segment}/jj/bookmarks/delete',
+    query: [], body: 'json', paths: ['path'], answer: 'JjChanged',
+  },
+  'jj.undo': {
+    need: 'operator', socket: true, method: 'POST', path: '/v2/segments/{segment}/jj/undo',
+    query: [], body: 'json', paths: ['path'], answer: 'JjChanged',
+  },
+  'jj.redo': {
+    need: 'operator', socket: true, method: 'POST', path: '/v2/segments/{segment}/jj/redo',
+    query: [], body: 'json', paths: ['path'], answer: 'JjChanged',
+  },
+  'jj.operation.restore': {
+    need: 'operator', socket: true, method: 'POST', path: '/v2/segments/{segment}/jj/operations/restore',
+    query: [], body: 'json', paths: ['path'], answer: 'JjChanged',
+  },
+  'jj.workspace.add': {
+    need: 'operator', socket: true, method: 'POST', path: '/v2/segments/{segment}/jj/workspaces/add',
+    query: [], body: 'json', paths: ['path', 'folder'], answer: 'JjChanged',
+  },
+  'jj.workspace.forget': {
+    need: 'operator', socket: true, method: 'POST', path: '/v2/segments/{segment}/jj/workspaces/forget',
+    query: [], body: 'json', paths: ['path'], answer: 'JjChanged',
+  },
+  'jj.workspace.update_stale': {
+    need: 'operator', socket: true, method: 'POST', path: '/v2/segments/{segment}/jj/workspaces/update-stale',
+    query: [], body: 'json', paths: ['path'], answer: 'JjChanged',
+  },
   'vcs.status': {
     need: 'viewer', socket: true, method: 'GET', path: '/v2/segments/{segment}/vcs/status',
     query: ['path', 'untracked', 'ignored', 'cursor', 'limit', 'engine'], body: 'none', paths: ['path'], answer: 'VcsStatus',
@@ -1357,10 +1722,10 @@ export const table = {
 } as const satisfies Record<OperationName, Row>;
 
 // Called with one JSON object and answered with one, over HTTP.
-export type HttpName = 'segments.list' | 'segments.create' | 'files.stat' | 'files.read' | 'files.write' | 'files.edit' | 'files.append' | 'files.list' | 'files.find' | 'files.search' | 'files.mkdir' | 'files.symlink' | 'files.move' | 'files.copy' | 'files.delete' | 'uploads.create' | 'uploads.get' | 'uploads.abort' | 'uploads.finish' | 'processes.start' | 'processes.list' | 'processes.get' | 'processes.remove' | 'processes.output' | 'processes.wait' | 'processes.input' | 'processes.resize' | 'processes.signal' | 'processes.kill' | 'vcs.status' | 'vcs.diff' | 'vcs.log' | 'vcs.show' | 'vcs.content' | 'vcs.blame' | 'vcs.refs' | 'vcs.conflicts' | 'vcs.stashes' | 'vcs.worktrees' | 'vcs.stage' | 'vcs.unstage' | 'vcs.discard' | 'vcs.commit' | 'vcs.branch' | 'vcs.branch_rename' | 'vcs.branch_delete' | 'vcs.switch' | 'vcs.tag' | 'vcs.tag_delete' | 'vcs.stash' | 'vcs.stash_apply' | 'vcs.stash_pop' | 'vcs.stash_drop' | 'vcs.merge' | 'vcs.rebase' | 'vcs.cherry_pick' | 'vcs.revert' | 'vcs.reset' | 'vcs.sequence' | 'vcs.fetch' | 'vcs.push' | 'vcs.pull' | 'vcs.clone';
+export type HttpName = 'segments.list' | 'segments.create' | 'files.stat' | 'files.read' | 'files.write' | 'files.edit' | 'files.append' | 'files.list' | 'files.find' | 'files.search' | 'files.mkdir' | 'files.symlink' | 'files.move' | 'files.copy' | 'files.delete' | 'uploads.create' | 'uploads.get' | 'uploads.abort' | 'uploads.finish' | 'processes.start' | 'processes.list' | 'processes.get' | 'processes.remove' | 'processes.output' | 'processes.wait' | 'processes.input' | 'processes.resize' | 'processes.signal' | 'processes.kill' | 'jj.status' | 'jj.show' | 'jj.diff' | 'jj.log' | 'jj.bookmarks' | 'jj.operations' | 'jj.workspaces' | 'jj.describe' | 'jj.new' | 'jj.squash' | 'jj.bookmark.create' | 'jj.bookmark.set' | 'jj.bookmark.move' | 'jj.bookmark.delete' | 'jj.undo' | 'jj.redo' | 'jj.operation.restore' | 'jj.workspace.add' | 'jj.workspace.forget' | 'jj.workspace.update_stale' | 'vcs.status' | 'vcs.diff' | 'vcs.log' | 'vcs.show' | 'vcs.content' | 'vcs.blame' | 'vcs.refs' | 'vcs.conflicts' | 'vcs.stashes' | 'vcs.worktrees' | 'vcs.stage' | 'vcs.unstage' | 'vcs.discard' | 'vcs.commit' | 'vcs.branch' | 'vcs.branch_rename' | 'vcs.branch_delete' | 'vcs.switch' | 'vcs.tag' | 'vcs.tag_delete' | 'vcs.stash' | 'vcs.stash_apply' | 'vcs.stash_pop' | 'vcs.stash_drop' | 'vcs.merge' | 'vcs.rebase' | 'vcs.cherry_pick' | 'vcs.revert' | 'vcs.reset' | 'vcs.sequence' | 'vcs.fetch' | 'vcs.push' | 'vcs.pull' | 'vcs.clone';
 
 // Called over the WebSocket, and answered once.
-export type SocketName = 'segments.list' | 'segments.create' | 'files.stat' | 'files.read' | 'files.write' | 'files.edit' | 'files.append' | 'files.list' | 'files.find' | 'files.search' | 'files.mkdir' | 'files.symlink' | 'files.move' | 'files.copy' | 'files.delete' | 'processes.start' | 'processes.list' | 'processes.get' | 'processes.remove' | 'processes.output' | 'processes.wait' | 'processes.input' | 'processes.resize' | 'processes.signal' | 'processes.kill' | 'vcs.status' | 'vcs.diff' | 'vcs.log' | 'vcs.show' | 'vcs.content' | 'vcs.blame' | 'vcs.refs' | 'vcs.conflicts' | 'vcs.stashes' | 'vcs.worktrees' | 'vcs.stage' | 'vcs.unstage' | 'vcs.discard' | 'vcs.commit' | 'vcs.branch' | 'vcs.branch_rename' | 'vcs.branch_delete' | 'vcs.switch' | 'vcs.tag' | 'vcs.tag_delete' | 'vcs.stash' | 'vcs.stash_apply' | 'vcs.stash_pop' | 'vcs.stash_drop' | 'vcs.merge' | 'vcs.rebase' | 'vcs.cherry_pick' | 'vcs.revert' | 'vcs.reset' | 'vcs.sequence' | 'vcs.fetch' | 'vcs.push' | 'vcs.pull' | 'vcs.clone';
+export type SocketName = 'segments.list' | 'segments.create' | 'files.stat' | 'files.read' | 'files.write' | 'files.edit' | 'files.append' | 'files.list' | 'files.find' | 'files.search' | 'files.mkdir' | 'files.symlink' | 'files.move' | 'files.copy' | 'files.delete' | 'processes.start' | 'processes.list' | 'processes.get' | 'processes.remove' | 'processes.output' | 'processes.wait' | 'processes.input' | 'processes.resize' | 'processes.signal' | 'processes.kill' | 'jj.status' | 'jj.show' | 'jj.diff' | 'jj.log' | 'jj.bookmarks' | 'jj.operations' | 'jj.workspaces' | 'jj.describe' | 'jj.new' | 'jj.squash' | 'jj.bookmark.create' | 'jj.bookmark.set' | 'jj.bookmark.move' | 'jj.bookmark.delete' | 'jj.undo' | 'jj.redo' | 'jj.operation.restore' | 'jj.workspace.add' | 'jj.workspace.forget' | 'jj.workspace.update_stale' | 'vcs.status' | 'vcs.diff' | 'vcs.log' | 'vcs.show' | 'vcs.content' | 'vcs.blame' | 'vcs.refs' | 'vcs.conflicts' | 'vcs.stashes' | 'vcs.worktrees' | 'vcs.stage' | 'vcs.unstage' | 'vcs.discard' | 'vcs.commit' | 'vcs.branch' | 'vcs.branch_rename' | 'vcs.branch_delete' | 'vcs.switch' | 'vcs.tag' | 'vcs.tag_delete' | 'vcs.stash' | 'vcs.stash_apply' | 'vcs.stash_pop' | 'vcs.stash_drop' | 'vcs.merge' | 'vcs.rebase' | 'vcs.cherry_pick' | 'vcs.revert' | 'vcs.reset' | 'vcs.sequence' | 'vcs.fetch' | 'vcs.push' | 'vcs.pull' | 'vcs.clone';
 
 // What has a shape can be checked when it arrives: see parse.ts.
 export interface Shapes {
@@ -1404,6 +1769,21 @@ export interface Shapes {
   Output: Output;
   GapEvent: GapEvent;
   ProcessEvent: ProcessEvent;
+  JjId: JjId;
+  JjSignature: JjSignature;
+  JjParent: JjParent;
+  JjCommit: JjCommit;
+  JjChange: JjChange;
+  JjStatus: JjStatus;
+  JjDiff: JjDiff;
+  JjLog: JjLog;
+  JjBookmark: JjBookmark;
+  JjBookmarks: JjBookmarks;
+  JjOperation: JjOperation;
+  JjOperations: JjOperations;
+  JjWorkspace: JjWorkspace;
+  JjWorkspaces: JjWorkspaces;
+  JjChanged: JjChanged;
   Session: Session;
   Health: Health;
   Paired: Paired;
@@ -1472,6 +1852,21 @@ export const shapes: Record<ShapeName, object> = {
   Output: {"type":"object","required":["chunks","next","ended"],"properties":{"chunks":{"type":"array","items":{"$ref":"Chunk"}},"next":{"$ref":"Position"},"gap":{"$ref":"Gap"},"ended":{"type":"boolean"}}},
   GapEvent: {"type":"object","required":["gap"],"properties":{"gap":{"$ref":"Gap"}}},
   ProcessEvent: {"type":"object","required":["process"],"properties":{"process":{"$ref":"Process"}}},
+  JjId: {"type":"string"},
+  JjSignature: {"type":"object","required":["name","email","timestamp"],"properties":{"name":{"type":"string"},"email":{"type":"string"},"timestamp":{"type":"string"}}},
+  JjParent: {"type":"object","required":["commit_id","change_id","parents","description","author","committer"],"properties":{"commit_id":{"$ref":"JjId"},"change_id":{"$ref":"JjId"},"parents":{"type":"array","items":{"$ref":"JjId"}},"description":{"type":"string"},"author":{"$ref":"JjSignature"},"committer":{"$ref":"JjSignature"}}},
+  JjCommit: {"type":"object","required":["commit_id","change_id","parents","description","author","committer","bookmarks","remote_bookmarks","tags","workspaces","working_copy","conflict","empty","divergent","hidden","immutable","root"],"properties":{"commit_id":{"$ref":"JjId"},"change_id":{"$ref":"JjId"},"parents":{"type":"array","items":{"$ref":"JjId"}},"description":{"type":"string"},"author":{"$ref":"JjSignature"},"committer":{"$ref":"JjSignature"},"bookmarks":{"type":"array","items":{"type":"string"}},"remote_bookmarks":{"type":"array","items":{"type":"object","required":["name","remote"],"properties":{"name":{"type":"string"},"remote":{"type":"string"}}}},"tags":{"type":"array","items":{"type":"string"}},"workspaces":{"type":"array","items":{"type":"string"}},"working_copy":{"type":"boolean"},"conflict":{"type":"boolean"},"empty":{"type":"boolean"},"divergent":{"type":"boolean"},"hidden":{"type":"boolean"},"immutable":{"type":"boolean"},"root":{"type":"boolean"}}},
+  JjChange: {"type":"object","required":["path","status"],"properties":{"path":{"type":"string"},"status":{"type":"string","enum":["modified","added","removed","copied","renamed"]},"from":{"type":"string"},"type":{"type":"string"},"executable":{"type":"boolean"},"conflict":{"type":"boolean"},"added":{"type":"integer"},"removed":{"type":"integer"},"binary":{"type":"boolean"}}},
+  JjStatus: {"type":"object","required":["commit","parents","changes","conflicts"],"properties":{"commit":{"$ref":"JjCommit"},"parents":{"type":"array","items":{"$ref":"JjParent"}},"changes":{"type":"array","items":{"$ref":"JjChange"}},"conflicts":{"type":"array","items":{"type":"object","required":["path","sides"],"properties":{"path":{"type":"string"},"sides":{"type":"integer"}}}}}},
+  JjDiff: {"type":"object","required":["changes","truncated"],"properties":{"changes":{"type":"array","items":{"$ref":"JjChange"}},"truncated":{"type":"boolean"},"content":{"type":"string"},"encoding":{"$ref":"Encoding"},"added":{"type":"integer"},"removed":{"type":"integer"}}},
+  JjLog: {"type":"object","required":["commits","cursor"],"properties":{"commits":{"type":"array","items":{"$ref":"JjCommit"}},"cursor":{"$ref":"NextCursor"}}},
+  JjBookmark: {"type":"object","required":["name","targets","conflict","synced"],"properties":{"name":{"type":"string"},"remote":{"type":"string"},"targets":{"type":"array","items":{"$ref":"JjId"}},"removed_targets":{"type":"array","items":{"$ref":"JjId"}},"conflict":{"type":"boolean"},"tracked":{"type":"boolean"},"synced":{"type":"boolean"}}},
+  JjBookmarks: {"type":"object","required":["bookmarks","truncated"],"properties":{"bookmarks":{"type":"array","items":{"$ref":"JjBookmark"}},"truncated":{"type":"boolean"}}},
+  JjOperation: {"type":"object","required":["operation","parents","description","user","started","ended","snapshot","current"],"properties":{"operation":{"$ref":"JjId"},"parents":{"type":"array","items":{"$ref":"JjId"}},"description":{"type":"string"},"user":{"type":"string"},"started":{"type":"string"},"ended":{"type":"string"},"snapshot":{"type":"boolean"},"current":{"type":"boolean"}}},
+  JjOperations: {"type":"object","required":["operations","cursor"],"properties":{"operations":{"type":"array","items":{"$ref":"JjOperation"}},"cursor":{"$ref":"NextCursor"}}},
+  JjWorkspace: {"type":"object","required":["name","commit_id","change_id","description","current"],"properties":{"name":{"type":"string"},"commit_id":{"$ref":"JjId"},"change_id":{"$ref":"JjId"},"description":{"type":"string"},"current":{"type":"boolean"}}},
+  JjWorkspaces: {"type":"object","required":["workspaces","truncated"],"properties":{"workspaces":{"type":"array","items":{"$ref":"JjWorkspace"}},"truncated":{"type":"boolean"}}},
+  JjChanged: {"type":"object","required":["working_copy","messages"],"properties":{"working_copy":{"oneOf":[{"$ref":"JjCommit"},{"type":"null"}]},"messages":{"type":"string"}}},
   Session: {"type":"object","required":["session_id"],"properties":{"session_id":{"type":"string"}}},
   Health: {"type":"object","required":["status","version"],"properties":{"status":{"const":"ok"},"version":{"type":"string"},"degraded":{"type":"array","items":{"type":"string"}}}},
   Paired: {"type":"object","required":["session_token","session_id"],"properties":{"session_token":{"type":"string"},"session_id":{"type":"string"}}},

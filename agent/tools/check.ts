@@ -212,7 +212,7 @@ function pageSaysTheSame(documents: Documents, folder: string): string[] {
   const page = fs.readFileSync(path.join(folder, 'protocol-v2.md'), 'utf8');
   const bad: string[] = [];
   const rows = new Map<string, string[]>();
-  for (const match of page.matchAll(/^\| `(\w+\.\w+)` \| ([^|]*) \| (\w+) \| ([^|]*) \|$/gm))
+  for (const match of page.matchAll(/^\| `(\w+(?:\.\w+)+)` \| ([^|]*) \| (\w+) \| ([^|]*) \|$/gm))
     rows.set(match[1] ?? '', match.slice(2).map((cell) => cell.replaceAll('`', '').trim()));
   const described = operations(documents).filter((one) => !connectionOperations.includes(one.name));
   for (const one of described) {
