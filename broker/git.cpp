@@ -102,7 +102,8 @@ Task<Outcome<CagedOutput>> run_git(VcsQuestion question, GitCommand command) {
     program.segment = question.segment;
     program.argv = {"git", "--no-pager", "-c", "core.quotePath=false", "-c", "advice.detachedHead=false"};
     if (!command.writes) {
-        program.argv.emplace_back("--no-optional-locks");
+        for (const char* option : {"--no-optional-locks", "-c", "core.fsmonitor=false"})
+            program.argv.emplace_back(option);
         program.profile = "read-only";
     }
     // Not always: `git stash` itself names all files by a pattern.
@@ -212,7 +213,7 @@ Task<Outcome<VcsDiffFound>> git_diff(VcsQuestion question, std::string folder, i
     append(sides.arguments, {"--"});
     append(sides.arguments, request.files);
 
-    Arguments raw = {"diff", "--no-ext-diff", "--raw", "--numstat", "-z", "--no-abbrev"};
+    Arguments raw = {"diff", "--no-ext-diff", "--no-textconv", "--raw", "--numstat", "-z", "--no-abbrev"};
     append(raw, sides.arguments);
     auto listed = co_await ask_git(question, folder, std::move(raw));
     if (auto* refused = std::get_if<Problem>(&listed)) co_return std::move(*refused);
@@ -220,13 +221,9 @@ Task<Outcome<VcsDiffFound>> git_diff(VcsQuestion question, std::string folder, i
     if (!files) co_return malformed_git();
     Outcome<std::string> printed = std::string();
     if (request.patch) {
-        Arguments patch = {"diff",
-                           "--no-ext-diff",
-                           "--no-color",
-                           "-p",
-                           "--src-prefix=a/",
-                           "--dst-prefix=b/",
-                           "--unified=" + std::to_string(request.context)};
+        Arguments patch = {
+            "diff", "--no-ext-diff",   "--no-textconv",   "--no-color",
+            "-p",   "--src-prefix=a/", "--dst-prefix=b/", "--unified=" + std::to_string(request.context)};
         append(patch, sides.arguments);
         printed = co_await ask_git(question, folder, std::move(patch));
         if (auto* refused = std::get_if<Problem>(&printed)) co_return std::move(*refused);
