@@ -92,8 +92,10 @@ Result<> GuardWalk::tree(int number) {
     GuardWay way;
     struct stat about {};
     if (::fstat(fd.get(), &about) != 0) return errno_error("guards: fstat '" + path + "'");
-    TRY_ASSIGN(auto step, folders_.enter(way, number, "", std::move(fd), about,
-                                         number == 0 ? FolderKind::kTop : FolderKind::kPlain));
+    const auto tops = number == 0 ? FolderKind::kTop : FolderKind::kPlain;
+    const auto shared = rules_.git() ? FolderKind::kCommon : FolderKind::kPlain;
+    const auto kind = path == shared_.common ? shared : tops;
+    TRY_ASSIGN(auto step, folders_.enter(way, number, "", std::move(fd), about, kind));
     way.push_back(std::move(step));
     return walk(way);
 }
@@ -167,6 +169,7 @@ Result<GuardWalk::Children> GuardWalk::list(GuardWay& way) {
     TRY(pin(way));
     if (by_table(kind)) return apply_rules(way, kind);
     if (kind == FolderKind::kWorktrees) return list_folders(way, FolderKind::kLinked);
+    if (kind == FolderKind::kSiblings) return list_worktrees(way);
     if (::faccessat(step.fd.get(), "HEAD", F_OK, AT_SYMLINK_NOFOLLOW) != 0) return list_folders(way, kind);
     TRY(folders_.watch_as(step, FolderKind::kGit, false));
     return apply_rules(way, FolderKind::kGit);
@@ -179,6 +182,25 @@ Result<GuardWalk::Children> GuardWalk::list_folders(GuardWay& way, FolderKind as
         return Ok{};
     }));
     return children;
+}
+
+Result<GuardWalk::Children> GuardWalk::list_worktrees(GuardWay& way) {
+    TRY_ASSIGN(const auto all, list_folders(way, FolderKind::kLinked));
+    Children children;
+    for (const auto& child : all) TRY(look_at_worktree(way, child.name, children));
+    return children;
+}
+
+// Its own is guarded like every worktree's. Others are read-only as a whole, and not hidden: git asks them which
+// objects are in use before it removes any.
+Result<> GuardWalk::look_at_worktree(GuardWay& way, const std::string& name, Children& children) {
+    if (name == shared_.worktree) {
+        children.push_back({name, FolderKind::kLinked});
+        return Ok{};
+    }
+    const UniqueFd fd(::openat(way.back().fd.get(), name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    if (!fd) return is_gone(errno) ? Result<>(Ok{}) : errno_error("guards: open '" + name + "'");
+    return make_read_only(way, name, fd.get());
 }
 
 Result<GuardWalk::Children> GuardWalk::list_plain(GuardWay& way) {
@@ -288,6 +310,8 @@ Result<> GuardWalk::appeared(int watch, const std::string& name, Newcomers newco
         const FolderKind table = step.folder->bare ? FolderKind::kBare : kind;
         if (const auto* rule = find_guard_rule(table, name); rule != nullptr && table > FolderKind::kTop)
             TRY(apply_rule(way, *rule, children));
+        if (kind == FolderKind::kSiblings && S_ISDIR(about.st_mode) && may_guard(step, name))
+            TRY(look_at_worktree(way, name, children));
         const bool repository = kind == FolderKind::kModules || kind == FolderKind::kWorktrees;
         if (repository && S_ISDIR(about.st_mode) && may_guard(step, name))
             children.push_back({name, kind == FolderKind::kModules ? kind : FolderKind::kLinked});

@@ -16,10 +16,16 @@ namespace toren {
 
 class GuardWalk {
 public:
+    // A workspace's: which tree is the repository's, and which of its worktrees is the cell's own.
+    struct Shared {
+        std::string common, worktree;
+    };
+
     // `paths`: hidden whatever their name.
-    GuardWalk(GuardRules rules, std::set<std::string> paths, GuardMounts mounts, GuardFolders folders)
+    GuardWalk(GuardRules rules, std::set<std::string> paths, Shared shared, GuardMounts mounts, GuardFolders folders)
         : rules_(std::move(rules)),
           hidden_paths_(std::move(paths)),
+          shared_(std::move(shared)),
           mounts_(std::move(mounts)),
           folders_(std::move(folders)) {}
 
@@ -67,6 +73,8 @@ private:
     Result<Children> list(GuardWay& way);
     Result<Children> list_plain(GuardWay& way);
     Result<Children> list_folders(GuardWay& way, FolderKind as);
+    Result<Children> list_worktrees(GuardWay& way);
+    Result<> look_at_worktree(GuardWay& way, const std::string& name, Children& children);
     Result<Children> list_aliases(GuardWay& way);
     Result<> look_at(GuardWay& way, const std::string& name, unsigned char type, Children& children);
 
@@ -92,6 +100,7 @@ private:
 
     GuardRules rules_;
     std::set<std::string> hidden_paths_;
+    Shared shared_;
     GuardMounts mounts_;
     GuardFolders folders_;
     std::set<FileId> hidden_;  // every file that is masked

@@ -50,7 +50,7 @@ Result<Guards> Guards::stand(const GuardSpec& spec) {
     TRY_ASSIGN(auto folders, GuardFolders::create(std::move(trees)));
     auto impl = std::make_unique<Impl>(
         Impl{GuardWalk(GuardRules(spec.secrets, spec.protect, spec.git), {spec.hidden.begin(), spec.hidden.end()},
-                       std::move(mounts), std::move(folders))});
+                       {trimmed(spec.common), spec.worktree}, std::move(mounts), std::move(folders))});
     TRY(impl->walk.all(GuardWalk::Newcomers::kGuard));
     impl->walk.cell_runs();
     // What the host changed meanwhile.

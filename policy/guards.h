@@ -18,6 +18,9 @@ struct GuardSpec {
                                        // even where absent
     std::vector<std::string> hidden = {};  // absolute: by path, whatever the name; need not be there yet
     bool git = true;                       // hooks, configuration and gitfiles of every repository, jj's the same
+    // Of a workspace: the repository's own folder, one of the trees, which its other worktrees share; and the name in
+    // it of the one that this cell works in. Theirs is read-only.
+    std::string common = {}, worktree = {};
 };
 
 class Guards {
