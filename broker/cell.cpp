@@ -196,6 +196,13 @@ std::shared_ptr<Cell> Cells::find(const std::string& segment) const {
     return found != cells_.end() && found->second->alive() ? found->second : nullptr;
 }
 
+void Cells::end(const std::string& segment) {
+    const auto found = cells_.find(segment);
+    if (found == cells_.end()) return;
+    if (found->second->alive()) found->second->retire();
+    cells_.erase(found);
+}
+
 void Cells::retire_idle() {
     const auto since = Clock::now() - idle_time_;
     for (auto entry = cells_.begin(); entry != cells_.end();) {

@@ -87,6 +87,8 @@ public:
     Task<Result<std::shared_ptr<Cell>>> open(std::string segment);
     // The one that lives; nothing where it must be opened.
     std::shared_ptr<Cell> find(const std::string& segment) const;
+    // Ends it; the next one who asks gets another.
+    void end(const std::string& segment);
 
 private:
     void retire_idle();

@@ -115,6 +115,7 @@ std::span<const Operation> segment_operations();
 std::span<const Operation> file_operations();
 std::span<const Operation> upload_operations();
 std::span<const Operation> process_operations();
+std::span<const Operation> workspace_operations();
 
 // All of them.
 std::span<const Operation> operations();
