@@ -108,6 +108,27 @@ Task<Outcome<Done>> clear_name(Broker& broker, std::string segment, std::string 
     co_return co_await roll_back(broker, std::move(left));
 }
 
+// Until nobody who works beside it can change what git believes of the new worktree; and nobody has before.
+Task<Outcome<Done>> hold(Broker& broker, std::string segment, std::string name, bool fresh) {
+    std::vector<std::string> beside = {segment};
+    for (const auto& other : broker.workspaces.of_segment(segment))
+        if (other.name != name) beside.push_back(place_of(other));
+    std::string entry;
+    for (const bool again : {false, true}) {
+        auto listed = co_await broker.supervisor->list_workspaces(segment);
+        const auto folder = std::ranges::find(listed.workspaces, name, &ipc::WorkspaceEntry::name);
+        if (folder == listed.workspaces.end() || folder->entry.empty() || (fresh && !folder->plain) ||
+            (again && folder->entry != entry))
+            co_return problem("workspace_degraded",
+                              "the repository knows no such worktree, or it was changed meanwhile");
+        entry = folder->entry;
+        if (again) break;
+        for (const auto& place : beside)
+            if (const auto cell = broker.cells.find(place)) co_await cell->hold_worktree(entry);
+    }
+    co_return Done{};
+}
+
 // git makes the branch and fills the folder. The cell that it ran in has no guards in the folder: it ends.
 Task<Outcome<Done>> fill(Broker& broker, Workspace workspace, std::string path) {
     const Segment* segment = nullptr;
@@ -130,10 +151,12 @@ Task<Outcome<Done>> fill(Broker& broker, Workspace workspace, std::string path) 
                                           path,
                                           workspace.base_commit};
     std::string place = place_of(workspace);
+    // git looks at every worktree first, and gives up where it finds one that is being made.
+    const auto turn = co_await broker.workspaces.turn(workspace.segment);
     auto ran = co_await git_text(broker, place, std::move(arguments));
     broker.cells.end(place);
     if (auto* refused = std::get_if<Problem>(&ran)) co_return std::move(*refused);
-    co_return Done{};
+    co_return co_await hold(broker, workspace.segment, workspace.name, true);
 }
 
 }  // namespace
@@ -210,9 +233,11 @@ Task<Outcome<Workspace>> adopt_workspace(Broker& broker, std::string segment, st
     auto listed = co_await broker.supervisor->list_workspaces(segment);
     if (listed.code != 0) co_return of_supervisor(listed.code, listed.error);
     const auto folder = std::ranges::find(listed.workspaces, name, &ipc::WorkspaceEntry::name);
-    if (folder == listed.workspaces.end() || !folder->known)
+    if (folder == listed.workspaces.end() || folder->entry.empty())
         co_return problem("unknown_workspace",
                           "git knows no worktree at '" + broker.workspaces.path(segment, name) + "'");
+    auto held = co_await hold(broker, segment, name, false);
+    if (auto* refused = std::get_if<Problem>(&held)) co_return std::move(*refused);
     std::string place = workspace_address(segment, name);
     auto state = co_await worktree_state(broker, place);
     if (auto* refused = std::get_if<Problem>(&state)) co_return std::move(*refused);

@@ -45,7 +45,7 @@ Task<Outcome<Done>> refuse_to_lose(Broker& broker, Workspace workspace) {
     for (const auto& folder : listed.workspaces)
         if (folder.name == workspace.name) on_disk = folder;
     if (!on_disk || on_disk->empty) co_return Done{};
-    if (!on_disk->known)
+    if (on_disk->entry.empty())
         co_return problem("workspace_degraded",
                           "the repository no longer knows the workspace, so nobody can say whether its files would be "
                           "lost; force removes them");

@@ -15,7 +15,7 @@ namespace {
 std::string degraded_by(const std::optional<ipc::WorkspaceEntry>& on_disk) {
     if (!on_disk) return "its folder is gone";
     if (on_disk->empty) return "its folder is empty";
-    if (!on_disk->known) return "the repository no longer knows it";
+    if (on_disk->entry.empty()) return "the repository no longer knows it";
     return {};
 }
 

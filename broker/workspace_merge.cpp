@@ -173,8 +173,7 @@ Task<Outcome<json>> merge_workspace(Broker& broker, Workspace workspace, Merge h
     } else {
         std::vector<std::string> conflicts;
         auto both = co_await commit_both(broker, sides, how, conflicts);
-        if (!conflicts.empty() && how.keep_conflicts)
-            co_return co_await merge_in_place(broker, sides, how);
+        if (!conflicts.empty() && how.keep_conflicts) co_return co_await merge_in_place(broker, sides, how);
         if (auto* refused = std::get_if<Problem>(&both)) co_return std::move(*refused);
         commit = std::get<std::string>(std::move(both));
     }

@@ -61,7 +61,8 @@ Task<Outcome<Reply>> list(Call& call) {
         all.push_back(std::move(told));
     }
     for (const auto& folder : on_disk.workspaces)
-        if (folder.known && std::ranges::find(known, folder.name) == known.end()) others.push_back(folder.name);
+        if (!folder.entry.empty() && std::ranges::find(known, folder.name) == known.end())
+            others.push_back(folder.name);
     co_return answer({{"workspaces", std::move(all)}, {"adoptable", std::move(others)}});
 }
 

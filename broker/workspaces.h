@@ -1,6 +1,8 @@
 // Workspaces as the broker knows them: what the store has of each, where it is, and which of them are being changed.
 #pragma once
 
+#include <map>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -8,6 +10,7 @@
 #include <vector>
 
 #include "broker/store.h"
+#include "broker/task.h"
 #include "policy/segment_names.h"
 
 namespace toren::broker {
@@ -52,12 +55,19 @@ public:
         std::string address_;
         bool held_;
     };
+    // Of those who have git add a worktree to one repository.
+    Task<Turns::Turn> turn(std::string segment) {
+        auto& turns = adding_[segment];
+        if (!turns) turns = std::make_shared<Turns>();
+        return turns->take();
+    }
     bool is_claimed(const std::string& address) const { return claimed_.contains(address); }
 
 private:
     Store& store_;
     std::string root_;
     std::set<std::string> claimed_;
+    std::map<std::string, std::shared_ptr<Turns>> adding_;
 };
 
 // The name of the workspace with this number from 1 on: "One" … "Ninety-Nine", then digits.

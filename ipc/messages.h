@@ -107,8 +107,9 @@ struct WorkspaceEntry {
     std::string name;
     std::string path;
     bool empty = false;  // nothing is in its folder
-    bool known = false;  // the repository has it among its worktrees
-    auto fields() { return std::tie(name, path, empty, known); }
+    std::string entry;   // what the repository calls it; empty: it does not know it
+    bool plain = false;  // it has no configuration of its own
+    auto fields() { return std::tie(name, path, empty, entry, plain); }
 };
 
 struct WorkspaceList {
@@ -293,6 +294,17 @@ struct ChildEnded {
     std::int32_t exit_code = 0;
     std::int32_t signal = 0;
     auto fields() { return std::tie(slot, service, instance, exit_code, signal); }
+};
+
+struct HoldWorktree {
+    static constexpr Type kType = Type::kHoldWorktree;
+    std::string entry;  // one name in the repository's `worktrees`
+    auto fields() { return std::tie(entry); }
+};
+
+struct WorktreeHeld {
+    static constexpr Type kType = Type::kWorktreeHeld;
+    auto fields() { return std::tie(); }
 };
 
 struct Retire {

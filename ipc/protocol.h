@@ -49,6 +49,8 @@ enum class Type : std::uint16_t {
     kServiceStarted,
     kEndService,
     kChildEnded,
+    kHoldWorktree,
+    kWorktreeHeld,
     kRetire,
     kStart,
     kOutput,
@@ -139,6 +141,8 @@ inline constexpr Row kRows[] = {
     {Type::kServiceStarted, "ServiceStarted", kSpawner, kBroker, kOpen, false, kSmall, 1, "a channel to it, or why not"},
     {Type::kEndService,     "EndService",     kBroker, kSpawner, kOpen, false, kSmall, 0, "it is no longer needed"},
     {Type::kChildEnded,     "ChildEnded",     kSpawner, kBroker, kOpen, false, kSmall, 0, "a service or a slot ended, and how"},
+    {Type::kHoldWorktree,   "HoldWorktree",   kBroker, kSpawner, kOpen, false, 2 * kSmall, 0, "a workspace has been made beside this cell: guard its part of the repository"},
+    {Type::kWorktreeHeld,   "WorktreeHeld",   kSpawner, kBroker, kOpen, false, kSmall, 0, "it is guarded here"},
     {Type::kRetire,         "Retire",         kBroker, kSpawner, kOpen, false, kSmall, 0, "the cell has been idle: it ends"},
     // Broker and one command.
     {Type::kStart,          "Start",          kBroker, kCommand, kOpen, false, kLarge, 0, "the argument vector, once, on the start channel"},

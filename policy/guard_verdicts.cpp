@@ -191,6 +191,10 @@ Result<> GuardWalk::hold_absent(GuardWay& way, const GuardRule& rule) {
     if (on_read_only_mount(step.fd.get())) return Ok{};
     if (!made_by(step.fd.get(), rule.name, rule.absent)) {
         if (out_of_reach(step.fd.get(), errno)) return Ok{};
+        if (errno == ENOENT) {  // the folder itself has been removed
+            step.folder->held.erase(rule.name);
+            return Ok{};
+        }
         return errno_error(std::string("guards: make '") + rule.name + "' to hold its place in '" + step.path + "'");
     }
     placeholders_.push_back({step.watch, rule.name});

@@ -83,13 +83,19 @@ Result<> GuardWalk::tree(int number) {
     // A tree in another one is met there.
     for (const auto& other : folders_.trees())
         if (number != 0 && path.size() > other.size() && path.starts_with(other + '/')) return Ok{};
+    TRY_ASSIGN(auto way, way_to_tree(number));
+    return way.empty() ? tree_file(path) : walk(way);
+}
+
+Result<GuardWay> GuardWalk::way_to_tree(int number) {
+    const auto& path = folders_.trees()[static_cast<std::size_t>(number)];
     open_how how{};
     how.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
     how.resolve = RESOLVE_NO_SYMLINKS;
     UniqueFd fd(static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, path.c_str(), &how, sizeof how)));
-    if (!fd && errno == ENOTDIR) return tree_file(path);
-    if (!fd) return errno_error("guards: open '" + path + "'");
     GuardWay way;
+    if (!fd && errno == ENOTDIR) return way;
+    if (!fd) return errno_error("guards: open '" + path + "'");
     struct stat about {};
     if (::fstat(fd.get(), &about) != 0) return errno_error("guards: fstat '" + path + "'");
     const auto tops = number == 0 ? FolderKind::kTop : FolderKind::kPlain;
@@ -97,7 +103,30 @@ Result<> GuardWalk::tree(int number) {
     const auto kind = path == shared_.common ? shared : tops;
     TRY_ASSIGN(auto step, folders_.enter(way, number, "", std::move(fd), about, kind));
     way.push_back(std::move(step));
-    return walk(way);
+    return way;
+}
+
+Result<> GuardWalk::hold_worktree(const std::string& name) {
+    newcomers_ = Newcomers::kGuard;
+    for (int number = 0; rules_.git() && number < static_cast<int>(folders_.trees().size()); ++number) {
+        const bool common = folders_.trees()[static_cast<std::size_t>(number)] == shared_.common;
+        if (number != 0 && !common) continue;
+        TRY_ASSIGN(auto way, way_to_tree(number));
+        bool there = !way.empty();
+        if (there && !common) {
+            TRY_ASSIGN(there, enter(way, {".git", FolderKind::kGit}));
+        }
+        if (there) {
+            TRY_ASSIGN(there, enter(way, {"worktrees", common ? FolderKind::kSiblings : FolderKind::kWorktrees}));
+        }
+        if (!there) continue;
+        TRY(pin(way));
+        Children children;
+        if (common) TRY(look_at_worktree(way, name, children));
+        else children.push_back({name, FolderKind::kLinked});
+        for (const auto& child : children) TRY(walk_child(way, child));
+    }
+    return Ok{};
 }
 
 // A file that is a tree of its own was named by the operator, so its own name hides nothing; another name of a hidden

@@ -36,6 +36,8 @@ public:
     // What an event told: `name` in the folder of `watch` is new, or is gone.
     Result<> appeared(int watch, const std::string& name, Newcomers newcomers);
     Result<> disappeared(int watch, const std::string& name);
+    // One of the repository's worktrees, which nobody in this cell has made.
+    Result<> hold_worktree(const std::string& name);
     // The folder of `watch` is gone.
     void forget(int watch);
     // After the events that were in the queue: lets go of the folders that they were about.
@@ -65,6 +67,8 @@ private:
 
     std::vector<GuardWay>& ways_to(int watch);
     Result<> tree(int number);
+    // The way to a tree's root; empty where it is a file.
+    Result<GuardWay> way_to_tree(int number);
     Result<> tree_file(const std::string& path);
     // The last step's folder and everything beneath; `way` is as before afterwards.
     Result<> walk(GuardWay& way);

@@ -64,6 +64,11 @@ Result<> Guards::refresh(bool commands_ran) {
     return impl_->take_events(commands_ran ? GuardWalk::Newcomers::kLeave : GuardWalk::Newcomers::kGuard);
 }
 
+Result<> Guards::hold_worktree(const std::string& entry) {
+    TRY(impl_->take_events(GuardWalk::Newcomers::kLeave));
+    return impl_->walk.hold_worktree(entry);
+}
+
 void Guards::release() { impl_->walk.release(); }
 
 Result<> Guards::Impl::take(const inotify_event& event, GuardWalk::Newcomers newcomers) {

@@ -21,7 +21,8 @@
 namespace toren {
 namespace {
 
-constexpr std::size_t kMostEntries = 10'000;  // of a folder that agents can fill
+constexpr const char* kRemoved = "toren-removed-";  // in a repository
+constexpr std::size_t kMostEntries = 10'000;        // of a folder that agents can fill
 
 std::string path_of(const std::string& root, const Segment& segment, const std::string& name) {
     return root + '/' + segment.name + '/' + name;
@@ -65,8 +66,8 @@ bool is_empty(const std::string& path) {
     return true;
 }
 
-// The first line of a small file; "" where it is none.
-std::string line_of(int folder, const std::string& path) {
+// What is in a small file, at most a few KiB of it; "" where it is none.
+std::string content_of(int folder, const std::string& path) {
     open_how how{};
     how.flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC;
     how.resolve = RESOLVE_NO_SYMLINKS | RESOLVE_BENEATH;
@@ -76,13 +77,19 @@ std::string line_of(int folder, const std::string& path) {
     char text[PATH_MAX + 8];
     const ssize_t length = ::read(file.get(), text, sizeof text);
     if (length <= 0) return {};
-    const std::string line(text, static_cast<std::size_t>(length));
-    return line.substr(0, line.find('\n'));
+    return std::string(text, static_cast<std::size_t>(length));
+}
+
+std::string line_of(int folder, const std::string& path) {
+    const auto content = content_of(folder, path);
+    return content.substr(0, content.find('\n'));
 }
 
 struct Entry {
     std::string name;
     std::string gitfile;  // where the repository says that the worktree's .git is
+    bool whole = false;   // it is one of this repository, and of no other: whoever runs git there believes it
+    bool plain = false;   // it has no configuration but what the repository gives to each
 };
 
 // What the repository knows of worktrees.
@@ -92,26 +99,37 @@ std::vector<Entry> entries_of(const Segment& segment) {
     auto worktrees = common ? open_folder(AT_FDCWD, *common + "/worktrees") : Result<UniqueFd>(error(""));
     auto names = worktrees ? folders_in(worktrees->get()) : Result<std::vector<std::string>>(error(""));
     if (!names) return entries;
-    for (const auto& name : *names) entries.push_back({name, line_of(worktrees->get(), name + "/gitdir")});
+    const int folder = worktrees->get();
+    const auto above = open_folder(AT_FDCWD, *common);
+    const auto shared = above ? content_of(above->get(), "config.worktree") : std::string();
+    for (const auto& name : *names) {
+        const auto own = content_of(folder, name + "/config.worktree");
+        entries.push_back({name, line_of(folder, name + "/gitdir"), line_of(folder, name + "/commondir") == "../..",
+                           own.empty() || own == shared});
+    }
     return entries;
 }
 
-std::string entry_for(const std::vector<Entry>& entries, const std::string& path) {
-    for (const auto& entry : entries)
-        if (entry.gitfile == path + "/.git") return entry.name;
-    return {};
-}
-
 WorkspaceFolder folder_at(const std::string& path, const std::string& name, const std::vector<Entry>& entries) {
-    return {name, path, is_empty(path), entry_for(entries, path)};
+    WorkspaceFolder folder{.name = name, .path = path, .empty = is_empty(path), .entry = {}};
+    for (const auto& entry : entries) {
+        if (entry.gitfile != path + "/.git" || !entry.whole) continue;
+        folder.entry = entry.name;
+        folder.plain = entry.plain;
+    }
+    return folder;
 }
 
+// Out of its place first: there, guards of live cells would make again what they hold in it.
 Result<> remove_entry(const Segment& segment, const std::string& name) {
-    TRY_ASSIGN(const auto common, common_repository(segment));
-    TRY_ASSIGN(const auto worktrees, open_folder(AT_FDCWD, common + "/worktrees"));
-    // First, so that git itself takes away what a removal that is cut short leaves.
-    if (const auto entry = open_folder(worktrees.get(), name)) ::unlinkat(entry->get(), "locked", 0);
-    return remove_tree(worktrees.get(), name);
+    TRY_ASSIGN(const auto path, common_repository(segment));
+    TRY_ASSIGN(const auto common, open_folder(AT_FDCWD, path));
+    TRY_ASSIGN(const auto worktrees, open_folder(common.get(), "worktrees"));
+    const std::string removed = kRemoved + name;
+    TRY(remove_tree(common.get(), removed));
+    if (::syscall(SYS_renameat2, worktrees.get(), name.c_str(), common.get(), removed.c_str(), RENAME_NOREPLACE) != 0)
+        return errno_error("remove '" + path + "/worktrees/" + name + "'");
+    return remove_tree(common.get(), removed);
 }
 
 }  // namespace

@@ -25,6 +25,7 @@ struct WorkspaceFolder {
     std::string name;
     std::string path;
     bool empty = false;  // made, and not filled
+    bool plain = false;  // the repository's entry has no configuration of its own
     std::string entry;   // what the repository calls it (.git/worktrees/ENTRY); "": it does not know it
 };
 

@@ -265,7 +265,7 @@ void Supervisor::cell_ended(const std::string& name, Cell& cell) {
     if (!status) return;
     cell.caged.log.pass_on();
     audit_.record("cell-ended", name + ": " + describe(*status));
-    const bool wanted = cell.wanted && !cell.ready, again = cell.wanted && cell.unfilled && cell.ready;
+    const bool wanted = cell.wanted && !cell.ready, again = cell.wanted && cell.ready;
     const std::string why = cell.failure.empty() ? "its spawner " + describe(*status) : cell.failure;
     cells_.erase(name);
     if (again && !removals_.contains(name)) {
@@ -281,8 +281,10 @@ void Supervisor::attach(const std::string& name, Cell& cell) {
     if (!ends) return refuse_cell(name, ends.error().text());
     const int to_spawner[] = {ends->first.get()};
     if (auto sent = cell.caged.channel.send(ipc::AttachBroker{}, to_spawner); !sent) {
-        cell.caged.process.kill(SIGKILL);
-        return refuse_cell(name, sent.error().text());
+        // It is ending: another one is made when it has.
+        cell.wanted = true;
+        if (sent.error().code != EPIPE && sent.error().code != EBADF) cell.caged.process.kill(SIGKILL);
+        return;
     }
     tell_broker(ipc::CellOpened{name, "", cell.profiles}, {ends->second.get()});
 }

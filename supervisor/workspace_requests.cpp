@@ -27,7 +27,7 @@ constexpr std::chrono::seconds kRemovalGrace{3};  // for a cell that ends since 
             TRY_ASSIGN(const auto ruleset,
                        make_ruleset({.rules = {{"/", Access::kRead},
                                                {root + '/' + segment.name, Access::kReadWrite, true},
-                                               {segment.path + "/.git/worktrees", Access::kReadWrite, true}}}));
+                                               {segment.path + "/.git", Access::kReadWrite, true}}}));
             TRY(restrict_to_ruleset(ruleset.get()));
         }
         return toren::remove_workspace(root, segment, name);
@@ -72,7 +72,7 @@ void Supervisor::list_workspaces(const ipc::Packet& packet) {
     }
     for (std::size_t i = 0; i < found->size(); ++i) {
         const auto& folder = (*found)[i];
-        answer.workspaces.push_back({folder.name, folder.path, folder.empty, !folder.entry.empty()});
+        answer.workspaces.push_back({folder.name, folder.path, folder.empty, folder.entry, folder.plain});
         if (answer.workspaces.size() < kBatch || i + 1 == found->size()) continue;
         answer.last = false;
         tell_broker(answer);

@@ -11,10 +11,10 @@ using Messages =
     std::tuple<BrokerHello, BrokerWelcome, ListSegments, SegmentList, CreateSegment, SegmentCreated, OpenCell,
                CellOpened, ListWorkspaces, WorkspaceList, CreateWorkspace, WorkspaceCreated, RemoveWorkspace,
                WorkspaceRemoved, CellSettings, AttachBroker, CellFailed, CellReady, NewSlot, Slot, KeepSlot, DropSlot,
-               NextHeld, HeldSlot, StartService, ServiceStarted, EndService, ChildEnded, Retire, Start, Output,
-               Consumed, Pace, Started, Input, InputTaken, Resize, SignalCommand, EndCommand, Exited, StatFile,
-               ReadFile, OpenFile, Opened, WriteFile, AppendFile, EditFile, ListFolder, MakeFolder, MakeSymlink,
-               MovePath, CopyPath, DeletePath, BeginUpload, AppendUpload, StatUpload, FinishUpload, AbortUpload,
-               WatchFolder, ArchiveFolder, VcsStatus, VcsDiff, Chunk, Done>;
+               NextHeld, HeldSlot, StartService, ServiceStarted, EndService, ChildEnded, HoldWorktree, WorktreeHeld,
+               Retire, Start, Output, Consumed, Pace, Started, Input, InputTaken, Resize, SignalCommand, EndCommand,
+               Exited, StatFile, ReadFile, OpenFile, Opened, WriteFile, AppendFile, EditFile, ListFolder, MakeFolder,
+               MakeSymlink, MovePath, CopyPath, DeletePath, BeginUpload, AppendUpload, StatUpload, FinishUpload,
+               AbortUpload, WatchFolder, ArchiveFolder, VcsStatus, VcsDiff, Chunk, Done>;
 
 }  // namespace toren::ipc

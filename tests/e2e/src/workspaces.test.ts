@@ -226,7 +226,7 @@ describe('two ancillaries in one segment', () => {
     assert.equal(running.code, 'running');
     assert.deepEqual(running.problem['processes'], [started.process]);
     assert.equal((await list(socket)).find((w) => w.name === name)?.processes, 1);
-    await socket.call('processes.remove', { segment, process: started.process });
+    await socket.call('processes.kill', { segment, process: started.process });
     await until('it to be idle', async () => (await list(socket)).find((w) => w.name === name)?.processes === 0);
 
     await done(socket, 'echo new >new', segment);
@@ -315,6 +315,11 @@ describe('what a workspace is kept from', () => {
       if (file === 'commondir') continue; // moved aside as soon as it appears
       assert.notEqual(ran.code, 0, `${file} was written`);
     }
+    // The main tree's cell was there first as well.
+    await done(socket, 'echo x >.git/worktrees/Two/description');
+    for (const file of ['commondir', 'config.worktree'])
+      for (const name of ['One', 'Two'])
+        assert.notEqual((await sh(socket, `echo x >>.git/worktrees/${name}/${file}`)).code, 0, `${name}/${file} was written`);
     await until('commondir to be moved aside', () => !fs.existsSync(path.join(common, 'commondir')));
     for (const script of [
       `mv ${common}/HEAD ${common}/OLD`,
@@ -453,8 +458,8 @@ describe('when a part dies', () => {
     const socket = await connect(daemon);
     const one = await create(socket);
     const two = await create(socket);
-    fs.rmSync(one.path, { recursive: true });
-    fs.rmSync(daemon.path('Alpha/.git/worktrees/Two'), { recursive: true });
+    fs.renameSync(one.path, path.join(daemon.folder, 'moved'));
+    fs.renameSync(daemon.path('Alpha/.git/worktrees/Two'), path.join(daemon.folder, 'moved-entry'));
     const told = await list(socket);
     assert.deepEqual(told.map((w) => [w.name, w.state, w.reason]), [
       ['One', 'degraded', 'its folder is gone'],
