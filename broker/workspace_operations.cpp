@@ -13,9 +13,8 @@ using nlohmann::json;
 
 namespace {
 
-Reply answer(json body, int status = 200) {
+Reply answer(json body) {
     Reply reply;
-    reply.status = status;
     reply.json = std::move(body);
     return reply;
 }
@@ -29,7 +28,7 @@ Task<Outcome<Reply>> shown(Call& call, Outcome<Workspace> made) {
     if (auto* refused = std::get_if<Problem>(&made)) co_return std::move(*refused);
     Workspace workspace = std::get<Workspace>(std::move(made));
     auto told = co_await describe_workspace(call.broker, std::move(workspace));
-    co_return answer(std::move(told), 201);
+    co_return answer(std::move(told));
 }
 
 Task<Outcome<Reply>> create(Call& call) {
