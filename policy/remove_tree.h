@@ -8,7 +8,8 @@
 
 namespace toren {
 
-// `name` in the folder `parent`; what is not there is gone already. Nobody else may be at work in it.
+// `name` in the folder `parent`; what is not there is gone already. Whoever is at work in it meanwhile can hold it up
+// or make it fail, and loses what he moves there; nothing else is touched.
 Result<> remove_tree(int parent, const std::string& name);
 
 }  // namespace toren

@@ -15,6 +15,7 @@
 namespace toren::supervisor {
 namespace {
 
+constexpr unsigned kLongestRemoval = 900;         // seconds
 constexpr std::chrono::seconds kRemovalGrace{3};  // for a cell that ends since its workspace is removed
 
 // In a child: it may write where the workspaces of this segment and the repository's entries are, and nowhere else.
@@ -23,6 +24,7 @@ constexpr std::chrono::seconds kRemovalGrace{3};  // for a cell that ends since 
     const auto remove = [&]() -> Result<> {
         if (::syscall(SYS_close_range, 3U, ~0U, 0U) != 0) return errno_error("close_range");
         TRY(set_no_new_privileges());
+        ::alarm(kLongestRemoval);  // somebody may fill the repository's part as fast as it is emptied
         if (landlock) {
             TRY_ASSIGN(const auto ruleset,
                        make_ruleset({.rules = {{"/", Access::kRead},

@@ -427,7 +427,7 @@ describe('when a part dies', () => {
     for (let round = 0; round < 3; ++round) {
       const socket = await connect(daemon);
       const { name, segment, path: folder } = await create(socket, { name: 'Gone' });
-      await done(socket, 'mkdir many && cd many && seq 1 5000 | xargs touch', segment);
+      await done(socket, 'mkdir many && cd many && touch $(seq 1 400)', segment);
       const doomed = destroy(socket, name, { force: true }).catch((error: unknown) => error);
       if (round > 0) await until('it to begin', () => !fs.existsSync(folder));
       const next = await revived(daemon, daemon.broker());
