@@ -10,7 +10,8 @@ namespace toren::broker {
 
 struct Ancillary {
     std::string id;
-    std::string segment;
+    std::string segment;  // or SEGMENT@WORKSPACE
+    std::optional<std::string> workspace;
     std::string working_dir;
     std::string session_id;         // whose token it is; never leaves the broker
     std::string connected_at = {};  // RFC 3339, UTC

@@ -9,6 +9,7 @@
 #include "broker/processes.h"
 #include "broker/store.h"
 #include "broker/supervisor_link.h"
+#include "broker/workspaces.h"
 #include "ipc/messages.h"
 
 namespace toren::broker {
@@ -21,6 +22,7 @@ struct Broker {
     Cells cells;
     Processes processes;
     Ancillaries ancillaries;
+    Workspaces workspaces;
     std::size_t connections = 0;
 };
 

@@ -46,6 +46,12 @@ bool Cell::take_packet(ipc::Packet& packet) {
         waiting.set(HeldCommand{std::move(held->about), std::move(*command)});
         return true;
     }
+    if (packet.as<ipc::WorktreeHeld>()) {
+        if (worktrees_.empty()) return false;
+        worktrees_.front().set(true);
+        worktrees_.pop_front();
+        return true;
+    }
     if (const auto started = packet.as<ipc::ServiceStarted>()) return services_->take_started(*started, packet);
     if (const auto ended = packet.as<ipc::ChildEnded>()) {
         const std::string how = describe({ended->exit_code, ended->signal});
@@ -150,6 +156,16 @@ Task<Result<Cell::HeldCommand>> Cell::next_held(std::uint32_t after) {
     co_return co_await answer;
 }
 
+Task<bool> Cell::hold_worktree(std::string entry) {
+    const auto self = shared_from_this();
+    const Promise<bool> held;
+    worktrees_.push_back(held);
+    const ipc::HoldWorktree request{std::move(entry)};
+    const bool sent = co_await spawner_->send_when_possible(request);
+    if (!sent) co_return false;
+    co_return co_await held;
+}
+
 // --- the cell's own end
 
 // What has ended and is kept keeps its cell too: its output lies there.
@@ -166,6 +182,7 @@ void Cell::end(const std::string& why) {
     ready_.clear();
     for (const auto& waiting : std::exchange(waiting_, {})) waiting.set(error(why));
     for (const auto& [request, waiting] : std::exchange(special_, {})) waiting.set(error(why));
+    for (const auto& waiting : std::exchange(worktrees_, {})) waiting.set(false);
     if (next_held_) next_held_->set(error(why));
     services_->end(why);
 }
@@ -194,6 +211,13 @@ Task<Result<std::shared_ptr<Cell>>> Cells::open(std::string segment) {
 std::shared_ptr<Cell> Cells::find(const std::string& segment) const {
     const auto found = cells_.find(segment);
     return found != cells_.end() && found->second->alive() ? found->second : nullptr;
+}
+
+void Cells::end(const std::string& segment) {
+    const auto found = cells_.find(segment);
+    if (found == cells_.end()) return;
+    if (found->second->alive()) found->second->retire();
+    cells_.erase(found);
 }
 
 void Cells::retire_idle() {

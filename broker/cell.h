@@ -48,6 +48,8 @@ public:
         std::shared_ptr<Command> command;
     };
     Task<Result<HeldCommand>> next_held(std::uint32_t after);
+    // A workspace has been made beside it. False where the cell has ended.
+    Task<bool> hold_worktree(std::string entry);
     ServicePool& services() {
         last_used_ = std::chrono::steady_clock::now();
         return *services_;
@@ -74,6 +76,7 @@ private:
     std::deque<NewCommand> waiting_;               // for one of those
     std::map<std::uint32_t, NewCommand> special_;  // all others, by request
     std::optional<Promise<Result<HeldCommand>>> next_held_;
+    std::deque<Promise<bool>> worktrees_;  // those that are still to be held
     std::vector<std::weak_ptr<Process>> processes_;
     std::chrono::steady_clock::time_point last_used_;
 };
@@ -87,6 +90,8 @@ public:
     Task<Result<std::shared_ptr<Cell>>> open(std::string segment);
     // The one that lives; nothing where it must be opened.
     std::shared_ptr<Cell> find(const std::string& segment) const;
+    // Ends it; the next one who asks gets another.
+    void end(const std::string& segment);
 
 private:
     void retire_idle();

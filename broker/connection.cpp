@@ -165,6 +165,7 @@ private:
         const std::string_view method = view(request.method_string());
         const auto v1 = find_route(method, path_);
         route_ = v1.route;
+        parameter_.assign(v1.parameter);
         if (route_ == nullptr && path_.starts_with("/v2/")) match_ = match_operation(method, path_);
         if (route_ == nullptr && match_.operation == nullptr) {
             allow_ = match_.allow.empty() ? v1.allow : match_.allow;
@@ -255,7 +256,7 @@ private:
         if (!read) co_return false;
         if (route_ != nullptr) {
             if (!out_.empty()) co_await flush();
-            auto response = co_await serve_route(broker_, *route_, content_type, std::move(body_));
+            auto response = co_await serve_route(broker_, *route_, parameter_, content_type, std::move(body_));
             body_ = {};
             put_response(response);
             co_return keep_alive_;
@@ -722,6 +723,7 @@ private:
     // Of the request that is being served.
     std::optional<Problem> refused_;
     const Route* route_ = nullptr;
+    std::string parameter_;
     OperationMatch match_;
     int upgrade_ = 0;  // the version of the protocol that a WebSocket is asked for
     bool preflight_ = false;

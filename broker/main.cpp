@@ -51,7 +51,8 @@ Result<int> run(int listeners, bool landlock) {
                           .supervisor = std::move(link),
                           .cells = {supervisor, idle},
                           .processes = {broker.cells, limits, kBrokerState},
-                          .ancillaries = {}};
+                          .ancillaries = {},
+                          .workspaces = {*broker.store, broker.settings.workspace_root}};
     broker.supervisor->start();
     broker.processes.take_over(broker.settings.live_cells);
     for (int i = 0; i < listeners; ++i) broker::accept_on(broker, UniqueFd(ipc::kBrokerFirstListenerFd + i));

@@ -118,6 +118,7 @@ std::span<const Operation> process_operations();
 std::span<const Operation> vcs_operations();
 std::span<const Operation> vcs_change_operations();
 std::span<const Operation> jj_operations();
+std::span<const Operation> workspace_operations();
 
 // All of them.
 std::span<const Operation> operations();

@@ -63,8 +63,15 @@ Task<Outcome<ServiceAnswer>> ask_worker(Broker& broker, Location location, Servi
 Task<Outcome<Location>> find_segment(Broker& broker, std::string name) {
     for (const bool again : {false, true}) {
         if (again) co_await broker.supervisor->refresh();
-        if (const Segment* found = find_segment_by_name(broker.supervisor->segments(), name))
-            co_return location_of(*found, ".");
+        const SegmentSet& set = broker.supervisor->segments();
+        if (const Segment* found = find_segment_by_name(set, name)) co_return location_of(*found, ".");
+        const auto workspace = split_workspace(name);
+        const Segment* segment = workspace ? find_segment_by_name(set, workspace->segment) : nullptr;
+        if (segment == nullptr) continue;
+        const auto known = broker.workspaces.place(segment->name, std::string(workspace->workspace));
+        if (known) co_return location_of(*known, ".");
+        co_return problem("unknown_workspace", "segment '" + segment->name + "' has no workspace '" +
+                                                   std::string(workspace->workspace) + "'");
     }
     co_return problem("unknown_segment", "no segment is named '" + name + "'");
 }
@@ -73,6 +80,10 @@ Task<Outcome<Location>> find_location(Broker& broker, std::string path, std::opt
     if (path.find('\0') != path.npos) co_return Problem{422, "invalid_field", "path: holds a NUL byte"};
     if (path.size() > 4000) co_return Problem{422, "invalid_field", "path: longer than 4000 bytes"};
     if (path.starts_with('/')) {
+        if (auto found = locate_in(broker.workspaces.places(path), path)) {
+            if (!segment || *segment == found->segment) co_return std::move(*found);
+            co_return problem("path_outside_segment", "'" + path + "' lies outside the segment '" + *segment + "'");
+        }
         for (const bool again : {false, true}) {
             if (again) co_await broker.supervisor->refresh();
             auto found = locate_in(broker.supervisor->segments(), path);

@@ -4,8 +4,10 @@
 
 #include "broker/json_input.h"
 #include "broker/json_text.h"
+#include "broker/operation_input.h"
 #include "broker/operations.h"
 #include "broker/text.h"
+#include "broker/workspace_changes.h"
 
 namespace toren::broker {
 namespace {
@@ -142,16 +144,66 @@ Task<Response> ancillaries_list(Broker& broker, const json&) {
     json list = json::array();
     for (const auto& [segment, ancillary] : broker.ancillaries.by_segment())
         list.push_back({{"id", ancillary.id},
-                        {"segment", ancillary.segment},
+                        {"segment", ancillary.workspace ? segment.substr(0, segment.rfind('@')) : segment},
                         {"status", ancillary.executing > 0                             ? "executing"
                                    : ancillary.last_activity == ancillary.connected_at ? "connected"
                                                                                        : "idle"},
                         {"connected_at", ancillary.connected_at},
                         {"last_activity", ancillary.last_activity},
-                        {"workspace", nullptr},
+                        {"workspace", ancillary.workspace ? json(*ancillary.workspace) : json(nullptr)},
                         {"working_dir", ancillary.working_dir}});
     const auto count = list.size();
     co_return json_response({{"ancillaries", std::move(list)}, {"count", count}});
+}
+
+// The segment that a request about workspaces names; the refusal where there are none, as the original has it.
+Task<Outcome<std::string>> segment_with_workspaces(Broker& broker, std::string name) {
+    auto found = co_await find_segment(broker, std::move(name));
+    if (auto* refused = std::get_if<Problem>(&found)) {
+        refused->status = 404;
+        refused->code = "not_found";
+        co_return std::move(*refused);
+    }
+    std::string segment = std::get<Location>(std::move(found)).segment;
+    if (auto refused = no_workspaces(broker, segment)) co_return std::move(*refused);
+    co_return segment;
+}
+
+Task<Response> workspaces_list(Broker& broker, const json& body) {
+    Fields fields(body);
+    std::string name = fields.text("segment");
+    auto found = co_await segment_with_workspaces(broker, std::move(name));
+    if (found.index() == 1) co_return refused(found);
+    const std::string segment = std::get<std::string>(std::move(found));
+    json names = json::array();
+    for (const auto& workspace : broker.workspaces.of_segment(segment))
+        if (workspace.ready) names.push_back(workspace.name);
+    const auto count = names.size();
+    co_return json_response({{"segment", segment}, {"workspaces", std::move(names)}, {"count", count}});
+}
+
+// The original removed whatever the name led to. This one removes a workspace, and, unless `force` is there and true,
+// none in which something would be lost.
+Task<Response> workspaces_cleanup(Broker& broker, const json& body) {
+    Fields fields(body);
+    std::string name = fields.text("segment");
+    const std::string workspace = fields.text("workspace");
+    if (fields.problem()) co_return problem_response(*fields.problem());
+    auto found = co_await segment_with_workspaces(broker, std::move(name));
+    if (found.index() == 1) co_return refused(found);
+    auto known = find_workspace(broker, std::get<std::string>(found), workspace);
+    if (known.index() == 1) {
+        Problem unknown = std::get<Problem>(std::move(known));
+        unknown.code = "not_found";
+        co_return problem_response(unknown);
+    }
+    Destruction how;
+    const auto force = body.find("force");
+    how.force = force != body.end() && force->is_boolean() && force->get<bool>();
+    Workspace going = std::get<Workspace>(std::move(known));
+    auto destroyed = co_await destroy_workspace(broker, std::move(going), how);
+    if (destroyed.index() == 1) co_return refused(destroyed);
+    co_return json_response({{"success", true}, {"message", "Workspace '" + workspace + "' cleaned up"}});
 }
 
 // clang-format off
@@ -166,6 +218,8 @@ constexpr Route kRoutes[] = {
     {"GET",  "/api/segments/list",    Access::kSession, false, segments_list},
     {"POST", "/api/segments/create",  Access::kSession, true,  segments_create},
     {"GET",  "/api/ancillaries/list", Access::kSession, false, ancillaries_list},
+    {"GET",  "/api/workspaces/list/{segment}", Access::kSession, false, workspaces_list},
+    {"POST", "/api/workspaces/cleanup", Access::kSession, true, workspaces_cleanup},
 };
 // clang-format on
 
@@ -182,7 +236,13 @@ bool is_json(std::string_view content_type) {
 RouteMatch find_route(std::string_view method, std::string_view path) {
     RouteMatch match;
     for (const Route& route : kRoutes) {
-        if (path != route.path) continue;
+        const std::string_view wanted = route.path;
+        const auto brace = wanted.find('{');
+        if (brace == wanted.npos ? path != wanted : !path.starts_with(wanted.substr(0, brace))) continue;
+        if (brace != wanted.npos) {
+            match.parameter = path.substr(brace);
+            if (match.parameter.empty() || match.parameter.find('/') != path.npos) continue;
+        }
         if (method == route.method) {
             match.route = &route;
             break;
@@ -198,8 +258,15 @@ Response problem_response(const Problem& refusal) {
     return {problem.status, "application/problem+json", problem_json(problem)};
 }
 
-Task<Response> serve_route(Broker& broker, const Route& route, std::string content_type, std::string body) {
+Task<Response> serve_route(Broker& broker, const Route& route, std::string parameter, std::string content_type,
+                           std::string body) {
     json input = json::object();
+    if (std::string bytes; !parameter.empty()) {
+        if (!percent_decode(parameter, false, bytes) || !is_utf8(bytes))
+            co_return problem_response(
+                {422, "invalid_field", "the path is not percent-encoded UTF-8, or holds a NUL byte"});
+        input["segment"] = bytes;
+    }
     if (route.takes_json) {
         if (!is_json(content_type))
             co_return problem_response({415, "unsupported_media_type", "the body must be application/json"});

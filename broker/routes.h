@@ -33,15 +33,17 @@ std::span<const Route> routes();
 
 struct RouteMatch {
     const Route* route = nullptr;
-    std::string allow;  // where the path exists with other methods only: these
+    std::string_view parameter;  // what stands in the path for "{…}", still encoded
+    std::string allow;           // where the path exists with other methods only: these
 };
 RouteMatch find_route(std::string_view method, std::string_view path);
 
 // "application/json", with or without parameters, in any case.
 bool is_json(std::string_view content_type);
 
-// The body as a JSON object, or the refusal.
-Task<Response> serve_route(Broker& broker, const Route& route, std::string content_type, std::string body);
+// The body as a JSON object, or the refusal. `parameter`: of the path, which becomes the field `segment`.
+Task<Response> serve_route(Broker& broker, const Route& route, std::string parameter, std::string content_type,
+                           std::string body);
 
 struct Problem;
 Response problem_response(const Problem& problem);

@@ -138,4 +138,39 @@ Result<> Store::update_pairing(const std::string& pin_hash, const Pairing& pairi
     return Ok{};
 }
 
+Result<> Store::put_workspace(const Workspace& workspace) {
+    Statement insert(database_,
+                     "INSERT OR REPLACE INTO workspace (segment, name, branch, base_branch, base_commit, created_at, "
+                     "created_by, ready) VALUES (?, ?, ?, ?, ?, ?, ?, ?)");
+    if (!insert.bind(workspace.segment)
+             .bind(workspace.name)
+             .bind(workspace.branch)
+             .bind(workspace.base_branch)
+             .bind(workspace.base_commit)
+             .bind(workspace.created_at)
+             .bind(workspace.created_by)
+             .bind(workspace.ready ? 1 : 0)
+             .done())
+        return failed("keep a workspace");
+    return Ok{};
+}
+
+Result<> Store::remove_workspace(const std::string& segment, const std::string& name) {
+    Statement remove(database_, "DELETE FROM workspace WHERE segment = ? AND name = ?");
+    if (!remove.bind(segment).bind(name).done()) return failed("forget a workspace");
+    return Ok{};
+}
+
+std::vector<Store::Workspace> Store::workspaces(const std::string& segment) {
+    Statement query(database_,
+                    "SELECT segment, name, branch, base_branch, base_commit, created_at, created_by, ready "
+                    "FROM workspace WHERE ?1 = '' OR segment = ?1 ORDER BY rowid");
+    std::vector<Workspace> all;
+    query.bind(segment);
+    while (query.row())
+        all.push_back({query.bytes(0), query.bytes(1), query.bytes(2), query.bytes(3), query.bytes(4), query.number(5),
+                       query.bytes(6), query.number(7) != 0});
+    return all;
+}
+
 }  // namespace toren::broker

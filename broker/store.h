@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/result.h"
 
@@ -40,6 +41,22 @@ public:
     std::optional<Pairing> find_pairing(const std::string& pin_hash);
     // On disk when it returns: a try that was counted stays counted (invariant 6).
     Result<> update_pairing(const std::string& pin_hash, const Pairing& pairing);
+
+    struct Workspace {
+        std::string segment;
+        std::string name;
+        std::string branch;
+        std::string base_branch;  // empty: made from no branch
+        std::string base_commit;
+        std::int64_t created_at = 0;
+        std::string created_by;  // a session's id
+        bool ready = false;      // false: whoever made it has not finished
+    };
+    // In the place of one of the same name.
+    Result<> put_workspace(const Workspace& workspace);
+    Result<> remove_workspace(const std::string& segment, const std::string& name);
+    // By their age; of every segment where none is named.
+    std::vector<Workspace> workspaces(const std::string& segment = "");
 
 private:
     explicit Store(sqlite3* database) : database_(database) {}

@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "base/log.h"
 
 namespace toren::broker {
@@ -39,6 +41,30 @@ Task<ipc::SegmentCreated> SupervisorLink::create_segment(std::string name, std::
     co_return co_await answered;
 }
 
+Task<ipc::WorkspaceCreated> SupervisorLink::create_workspace(std::string segment, std::string name) {
+    Promise<ipc::WorkspaceCreated> answered;
+    workspace_creations_.push_back(answered);
+    const ipc::CreateWorkspace request{std::move(segment), std::move(name)};
+    co_await channel_.send_when_possible(request);
+    co_return co_await answered;
+}
+
+Task<ipc::WorkspaceRemoved> SupervisorLink::remove_workspace(std::string segment, std::string name) {
+    Promise<ipc::WorkspaceRemoved> answered;
+    removals_.emplace(std::pair(segment, name), answered);
+    const ipc::RemoveWorkspace request{std::move(segment), std::move(name)};
+    co_await channel_.send_when_possible(request);
+    co_return co_await answered;
+}
+
+Task<ipc::WorkspaceList> SupervisorLink::list_workspaces(std::string segment) {
+    Promise<ipc::WorkspaceList> answered;
+    workspace_lists_.push_back(answered);
+    const ipc::ListWorkspaces request{std::move(segment)};
+    co_await channel_.send_when_possible(request);
+    co_return co_await answered;
+}
+
 Task<Result<OpenedCell>> SupervisorLink::open_cell(std::string segment) {
     Promise<Result<std::shared_ptr<OpenedCell>>> answered;
     cells_.emplace(segment, answered);
@@ -56,6 +82,16 @@ Task<Done> SupervisorLink::listen() {
         } else if (const auto created = packet->as<ipc::SegmentCreated>(); created && !creations_.empty()) {
             creations_.front().set(*created);
             creations_.erase(creations_.begin());
+        } else if (const auto made = packet->as<ipc::WorkspaceCreated>(); made && !workspace_creations_.empty()) {
+            workspace_creations_.front().set(*made);
+            workspace_creations_.erase(workspace_creations_.begin());
+        } else if (auto found = packet->as<ipc::WorkspaceList>(); found && !workspace_lists_.empty()) {
+            take_workspaces(std::move(*found));
+        } else if (const auto removed = packet->as<ipc::WorkspaceRemoved>()) {
+            const auto waiting = removals_.find({removed->segment, removed->name});
+            if (waiting == removals_.end()) continue;
+            waiting->second.set(*removed);
+            removals_.erase(waiting);
         } else if (const auto opened = packet->as<ipc::CellOpened>()) {
             const auto waiting = cells_.find(opened->segment);
             if (waiting == cells_.end()) continue;
@@ -66,6 +102,15 @@ Task<Done> SupervisorLink::listen() {
         }
     }
     ::_exit(0);  // without a supervisor there is nothing left to do
+}
+
+void SupervisorLink::take_workspaces(ipc::WorkspaceList list) {
+    auto& all = arriving_workspaces_.workspaces;
+    std::ranges::move(list.workspaces, std::back_inserter(all));
+    if (!list.last) return;
+    list.workspaces = std::exchange(all, {});
+    workspace_lists_.front().set(std::move(list));
+    workspace_lists_.erase(workspace_lists_.begin());
 }
 
 void SupervisorLink::take_segments(const ipc::SegmentList& list) {

@@ -33,6 +33,10 @@ public:
     const SegmentSet& segments() const { return segments_; }
 
     Task<ipc::SegmentCreated> create_segment(std::string name, std::string root);
+    // Of a configured segment, where workspaces are configured: asked for otherwise, the supervisor ends this process.
+    Task<ipc::WorkspaceCreated> create_workspace(std::string segment, std::string name);
+    Task<ipc::WorkspaceRemoved> remove_workspace(std::string segment, std::string name);
+    Task<ipc::WorkspaceList> list_workspaces(std::string segment);
     // A channel to the spawner of the segment's cell, made where there is none.
     Task<Result<OpenedCell>> open_cell(std::string segment);
 
@@ -40,6 +44,7 @@ private:
     explicit SupervisorLink(UniqueFd socket) : greeting_(std::move(socket)) {}
     Task<Done> listen();
     void take_segments(const ipc::SegmentList& list);
+    void take_workspaces(ipc::WorkspaceList list);
 
     UniqueFd greeting_;
     AsyncChannel channel_;
@@ -47,6 +52,10 @@ private:
     SegmentSet arriving_;
     std::vector<Promise<Done>> refreshes_;
     std::vector<Promise<ipc::SegmentCreated>> creations_;
+    std::vector<Promise<ipc::WorkspaceCreated>> workspace_creations_;
+    std::vector<Promise<ipc::WorkspaceList>> workspace_lists_;
+    ipc::WorkspaceList arriving_workspaces_;
+    std::multimap<std::pair<std::string, std::string>, Promise<ipc::WorkspaceRemoved>> removals_;
     // Shared, for a promise hands out copies.
     std::multimap<std::string, Promise<Result<std::shared_ptr<OpenedCell>>>> cells_;
 };

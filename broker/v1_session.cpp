@@ -7,6 +7,7 @@
 #include "broker/json_text.h"
 #include "broker/line_splitter.h"
 #include "broker/loop.h"
+#include "broker/workspace_changes.h"
 
 namespace toren::broker {
 
@@ -194,14 +195,19 @@ Task<Done> V1Session::authenticate(std::string request_id, std::shared_ptr<json>
         place = std::get<Location>(found);
         success["working_dir"] = place->segment_path;
     }
-    if (workspace)
-        co_return fail(broker_.settings.workspaces ? "Workspaces are not served by this version"
-                                                   : "Workspace requested but workspace_root not configured"),
-            Done{};
+    if (workspace && !broker_.workspaces.configured())
+        co_return fail("Workspace requested but workspace_root not configured"), Done{};
+    if (workspace && place) {
+        auto entered = co_await enter_workspace(place->segment, *workspace, identity->session_id);
+        if (auto* refused = std::get_if<Problem>(&entered)) co_return fail(refused->detail), Done{};
+        place = std::get<Location>(std::move(entered));
+        success["working_dir"] = place->segment_path;
+    }
     if (left_) co_return Done{};
     if (ancillary_id && place) {
         const auto holder = broker_.ancillaries.add({.id = *ancillary_id,
                                                      .segment = place->segment,
+                                                     .workspace = workspace,
                                                      .working_dir = place->segment_path,
                                                      .session_id = identity->session_id,
                                                      .connection = this,
@@ -216,6 +222,23 @@ Task<Done> V1Session::authenticate(std::string request_id, std::shared_ptr<json>
     segment_ = place ? std::optional(place->segment) : std::nullopt;
     send(request_id, std::move(success));
     co_return Done{};
+}
+
+// One that is not there yet is made from HEAD, as the original did.
+Task<Outcome<Location>> V1Session::enter_workspace(std::string segment, std::string name, std::string session) {
+    if (auto refused = no_workspaces(broker_, segment)) co_return std::move(*refused);
+    const auto known = broker_.workspaces.find(segment, name);
+    if (!known || !known->ready) {
+        NewWorkspace wanted;
+        wanted.segment = segment;
+        wanted.name = name;
+        wanted.session = std::move(session);
+        if (name.empty()) co_return problem("invalid_name", "Invalid workspace name");
+        auto made = co_await create_workspace(broker_, std::move(wanted));
+        if (auto* refused = std::get_if<Problem>(&made)) co_return std::move(*refused);
+    }
+    std::string address = workspace_address(segment, name);
+    co_return co_await find_segment(broker_, std::move(address));
 }
 
 // --- Command

@@ -48,6 +48,7 @@ private:
     Task<Done> status(std::string request_id, std::shared_ptr<nlohmann::json> body);
     Task<Done> cancel(std::string request_id, std::shared_ptr<nlohmann::json> body);
 
+    Task<Outcome<Location>> enter_workspace(std::string segment, std::string name, std::string session);
     void forget_identity();
     Task<Outcome<Location>> locate_command(std::optional<std::string> cwd);
     Task<Done> start_and_follow(std::list<Running>::iterator running, std::optional<std::string> cwd,

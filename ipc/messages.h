@@ -28,7 +28,7 @@ struct BrokerWelcome {
     std::uint32_t listening_port = 0;
     bool require_auth = true;
     std::uint64_t session_seconds = 0;  // 0: sessions do not end by age
-    bool workspaces = false;            // ancillary.workspace_root is set
+    std::string workspace_root;         // canonical; empty: there are no workspaces
     std::vector<std::string> allowed_hosts;
     std::vector<std::string> allowed_origins;
     std::vector<std::string> degraded;  // layers that run without the kernel's help, by the operator's word
@@ -40,7 +40,7 @@ struct BrokerWelcome {
     std::vector<std::string> live_cells;    // segments whose cells an earlier broker left; they may hold processes
     auto fields() {
         return std::tie(version, pairing_pin, pairing_expires, pairing_uses, listening_port, require_auth,
-                        session_seconds, workspaces, allowed_hosts, allowed_origins, degraded, body_bytes,
+                        session_seconds, workspace_root, allowed_hosts, allowed_origins, degraded, body_bytes,
                         message_bytes, read_bytes, diff_bytes, list_entries, connections, commands_per_segment,
                         commands_per_socket, requests_per_socket, cell_idle_seconds, service_seconds, processes_kept,
                         process_keep_seconds, spool_bytes, author_name, author_email, live_cells);
@@ -86,7 +86,7 @@ struct SegmentCreated {
 
 struct OpenCell {
     static constexpr Type kType = Type::kOpenCell;
-    std::string segment;  // its configured name, exactly
+    std::string segment;  // its configured name, exactly; or SEGMENT@WORKSPACE
     auto fields() { return std::tie(segment); }
 };
 
@@ -96,6 +96,61 @@ struct CellOpened {  // carries the channel, or an error and /dev/null in its pl
     std::string error;
     std::vector<std::string> profiles;  // names of those that a command may run under, the segment's own first
     auto fields() { return std::tie(segment, error, profiles); }
+};
+
+struct ListWorkspaces {
+    static constexpr Type kType = Type::kListWorkspaces;
+    std::string segment;
+    auto fields() { return std::tie(segment); }
+};
+
+struct WorkspaceEntry {
+    std::string name;
+    std::string path;
+    bool empty = false;  // nothing is in its folder
+    std::string entry;   // what the repository calls it; empty: it does not know it
+    bool plain = false;  // it has no configuration of its own
+    auto fields() { return std::tie(name, path, empty, entry, plain); }
+};
+
+struct WorkspaceList {
+    static constexpr Type kType = Type::kWorkspaceList;
+    std::int32_t code = 0;  // an errno value; 0 is success
+    std::string error;
+    std::vector<WorkspaceEntry> workspaces;
+    bool last = true;
+    auto fields() { return std::tie(code, error, workspaces, last); }
+};
+
+struct CreateWorkspace {
+    static constexpr Type kType = Type::kCreateWorkspace;
+    std::string segment;
+    std::string name;
+    auto fields() { return std::tie(segment, name); }
+};
+
+struct WorkspaceCreated {
+    static constexpr Type kType = Type::kWorkspaceCreated;
+    std::int32_t code = 0;  // an errno value; 0 is success
+    std::string error;
+    std::string path;
+    auto fields() { return std::tie(code, error, path); }
+};
+
+struct RemoveWorkspace {
+    static constexpr Type kType = Type::kRemoveWorkspace;
+    std::string segment;
+    std::string name;
+    auto fields() { return std::tie(segment, name); }
+};
+
+struct WorkspaceRemoved {  // not in the order of the requests: it may take long
+    static constexpr Type kType = Type::kWorkspaceRemoved;
+    std::string segment;
+    std::string name;
+    std::int32_t code = 0;  // an errno value; 0 is success
+    std::string error;
+    auto fields() { return std::tie(segment, name, code, error); }
 };
 
 // --- supervisor and spawner
@@ -118,15 +173,17 @@ struct CellSettings {
     std::uint64_t memory_bytes = 0;        // of everything in the cell, where no group holds it; 0: no limit
     std::vector<std::string> hidden;       // absolute: nothing is there, for commands and workers alike
     std::vector<std::string> writable;     // every tree of the host that is writable in the cell
-    std::vector<std::string> trees;        // every tree that guards are for (policy/guards.h), the segment first
+    std::vector<std::string> trees;        // every tree that guards are for (policy/guards.h)
     std::vector<std::string> secrets;      // patterns
     std::vector<std::string> protect;      // names
     bool protect_repositories = true;      // git's and jj's hooks and configuration
+    std::string common;                    // of a workspace: its repository's folder, one of the trees
+    std::string worktree;                  // and what the repository calls it
     std::vector<std::string> environment;  // "NAME=value", beyond what every command gets
     std::vector<SlotProfile> profiles;     // the segment's own first
     auto fields() {
         return std::tie(segment, ring_bytes, landlock, cgroup, memory_bytes, hidden, writable, trees, secrets, protect,
-                        protect_repositories, environment, profiles);
+                        protect_repositories, common, worktree, environment, profiles);
     }
 };
 
@@ -238,6 +295,17 @@ struct ChildEnded {
     std::int32_t exit_code = 0;
     std::int32_t signal = 0;
     auto fields() { return std::tie(slot, service, instance, exit_code, signal); }
+};
+
+struct HoldWorktree {
+    static constexpr Type kType = Type::kHoldWorktree;
+    std::string entry;  // one name in the repository's `worktrees`
+    auto fields() { return std::tie(entry); }
+};
+
+struct WorktreeHeld {
+    static constexpr Type kType = Type::kWorktreeHeld;
+    auto fields() { return std::tie(); }
 };
 
 struct Retire {

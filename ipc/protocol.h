@@ -9,7 +9,7 @@
 namespace toren::ipc {
 
 // In the first message of the supervisor's conversations; programs of different builds refuse each other.
-inline constexpr std::uint32_t kProtocolVersion = 3;
+inline constexpr std::uint32_t kProtocolVersion = 4;
 
 // A SOCK_SEQPACKET message lies whole in the socket's buffer, so no row may exceed this.
 inline constexpr std::size_t kLargestMessage = 192 * 1024;  // room for one argument of the largest size that exec takes
@@ -29,6 +29,12 @@ enum class Type : std::uint16_t {
     kSegmentCreated,
     kOpenCell,
     kCellOpened,
+    kListWorkspaces,
+    kWorkspaceList,
+    kCreateWorkspace,
+    kWorkspaceCreated,
+    kRemoveWorkspace,
+    kWorkspaceRemoved,
     kCellSettings,
     kAttachBroker,
     kCellFailed,
@@ -43,6 +49,8 @@ enum class Type : std::uint16_t {
     kServiceStarted,
     kEndService,
     kChildEnded,
+    kHoldWorktree,
+    kWorktreeHeld,
     kRetire,
     kStart,
     kOutput,
@@ -113,8 +121,14 @@ inline constexpr Row kRows[] = {
     {Type::kSegmentList,    "SegmentList",    kSupervisor, kBroker, kOpen, false, kLarge, 0, "some of the segments; the last one has the roots"},
     {Type::kCreateSegment,  "CreateSegment",  kBroker, kSupervisor, kOpen, false, kPath,  0, "a new folder under a configured root"},
     {Type::kSegmentCreated, "SegmentCreated", kSupervisor, kBroker, kOpen, false, kPath,  0, "the new segment, or why not"},
-    {Type::kOpenCell,       "OpenCell",       kBroker, kSupervisor, kOpen, false, kPath,  0, "the cell of a segment, by name"},
+    {Type::kOpenCell,       "OpenCell",       kBroker, kSupervisor, kOpen, false, kPath,  0, "the cell of a segment or of a workspace, by name"},
     {Type::kCellOpened,     "CellOpened",     kSupervisor, kBroker, kOpen, false, kPath,  1, "a channel to its spawner, or why not"},
+    {Type::kListWorkspaces, "ListWorkspaces", kBroker, kSupervisor, kOpen, false, kPath, 0, "what is on disk of a segment's workspaces"},
+    {Type::kWorkspaceList,  "WorkspaceList",  kSupervisor, kBroker, kOpen, false, kLarge, 0, "some of them; the last one says so, or why not"},
+    {Type::kCreateWorkspace, "CreateWorkspace", kBroker, kSupervisor, kOpen, false, kPath, 0, "an empty folder for a workspace"},
+    {Type::kWorkspaceCreated, "WorkspaceCreated", kSupervisor, kBroker, kOpen, false, kPath, 0, "its path, or why not"},
+    {Type::kRemoveWorkspace, "RemoveWorkspace", kBroker, kSupervisor, kOpen, false, kPath, 0, "end its cell; its folder and the repository's entry go"},
+    {Type::kWorkspaceRemoved, "WorkspaceRemoved", kSupervisor, kBroker, kOpen, false, kPath, 0, "all of it is gone, or why not"},
     // Supervisor and spawner.
     {Type::kCellSettings,   "CellSettings",   kSupervisor, kSpawner, kGreeting, false, kLarge, 0, "the cell's profiles and guards, first of all"},
     {Type::kAttachBroker,   "AttachBroker",   kSupervisor, kSpawner, kOpen, false, kSmall, 1, "a channel whose other end the broker has"},
@@ -131,6 +145,8 @@ inline constexpr Row kRows[] = {
     {Type::kServiceStarted, "ServiceStarted", kSpawner, kBroker, kOpen, false, kSmall, 1, "a channel to it, or why not"},
     {Type::kEndService,     "EndService",     kBroker, kSpawner, kOpen, false, kSmall, 0, "it is no longer needed"},
     {Type::kChildEnded,     "ChildEnded",     kSpawner, kBroker, kOpen, false, kSmall, 0, "a service or a slot ended, and how"},
+    {Type::kHoldWorktree,   "HoldWorktree",   kBroker, kSpawner, kOpen, false, 2 * kSmall, 0, "a workspace has been made beside this cell: guard its part of the repository"},
+    {Type::kWorktreeHeld,   "WorktreeHeld",   kSpawner, kBroker, kOpen, false, kSmall, 0, "it is guarded here"},
     {Type::kRetire,         "Retire",         kBroker, kSpawner, kOpen, false, kSmall, 0, "the cell has been idle: it ends"},
     // Broker and one command.
     {Type::kStart,          "Start",          kBroker, kCommand, kOpen, false, kLarge, 0, "the argument vector, once, on the start channel"},

@@ -152,7 +152,10 @@ const ConfigKey kKeys[] = {
     {"ancillary.default_model", TOREN_FIELD(ancillary.default_model), 1, 200,
      "The model that an agent uses. Read, not yet acted on."},
     {"ancillary.workspace_root", TOREN_FIELD(ancillary.workspace_root), 0, 4095,
-     "The folder that holds workspaces; empty: there are none. Read, not yet acted on."},
+     "The folder that holds workspaces, git worktrees in which several clients work apart; empty: there are none. It "
+     "is "
+     "made where it is missing, and may neither lie in a segment nor hold one.",
+     R"("~/toren-workspaces")"},
     {"ancillary.task_prompt_template", TOREN_FIELD(ancillary.task_prompt_template), 0, 64 * kKiB,
      "The text with which a task starts; empty: the built-in one. Read, not yet acted on."},
 

@@ -29,6 +29,8 @@ public:
     // whatever is a mount point anywhere in the caller's namespace, so the mount is made in a hidden copy: one in the
     // tree itself would make every rename across it EXDEV.
     Result<> pin(int fd);
+    // One of these mounts went with the file that it was on.
+    void forget_one() { mounts_ -= mounts_ > 0 ? 1 : 0; }
 
 private:
     GuardMounts() = default;

@@ -16,15 +16,18 @@ namespace toren {
 // What a folder is to the walk.
 enum class FolderKind : std::uint8_t {
     kPlain,
-    kTop,        // the segment's own
-    kGit,        // a repository's: `.git`, or a submodule's below `modules`
-    kBare,       // found by HEAD, objects and refs: rules of its own on top of those for a plain folder
-    kLinked,     // one worktree's, below `worktrees`
-    kModules,    // `modules` of a repository, and the folders between it and the submodules' repositories
-    kWorktrees,  // `worktrees` of a repository
-    kJj,         // `.jj`
-    kJjRepo,     // `.jj/repo`
-    kJjStore,    // `.jj/repo/store`
+    kTop,         // the segment's own
+    kGit,         // a repository's: `.git`, or a submodule's below `modules`
+    kBare,        // found by HEAD, objects and refs: rules of its own on top of those for a plain folder
+    kLinked,      // one worktree's, below `worktrees`
+    kModules,     // `modules` of a repository, and the folders between it and the submodules' repositories
+    kWorktrees,   // `worktrees` of a repository
+    kSiblings,    // the same where the cell is a workspace: one of them is its own
+    kJj,          // `.jj`
+    kJjRepo,      // `.jj/repo`
+    kJjStore,     // `.jj/repo/store`
+    kCommon,      // a repository's own folder where the cell is a workspace of it
+    kCommonLogs,  // `logs` of it
 };
 
 // Whether the table alone speaks of what is in such a folder. `modules` and `worktrees` hold only folders of a kind,

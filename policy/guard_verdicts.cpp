@@ -113,10 +113,12 @@ Result<> GuardWalk::hide_target(GuardWay& way, const std::string& name) {
 }
 
 Result<> GuardWalk::make_read_only(GuardWay& way, const std::string& name, int fd) {
-    way.back().folder->held.insert(name);
+    const bool again = !way.back().folder->held.insert(name).second;
     struct stat about {};
     if (::fstat(fd, &about) != 0) return errno_error("guards: fstat '" + name + "'");
     if (mounts_.is_mask(about.st_dev)) return Ok{};
+    // The main worktree replaces its index with each command of git: that took the mount with it.
+    if (again && way.back().folder->kind >= FolderKind::kCommon && !on_read_only_mount(fd)) mounts_.forget_one();
     return S_ISLNK(about.st_mode) ? guard_link(way, name, fd) : mounts_.make_read_only(fd);
 }
 
@@ -189,6 +191,10 @@ Result<> GuardWalk::hold_absent(GuardWay& way, const GuardRule& rule) {
     if (on_read_only_mount(step.fd.get())) return Ok{};
     if (!made_by(step.fd.get(), rule.name, rule.absent)) {
         if (out_of_reach(step.fd.get(), errno)) return Ok{};
+        if (errno == ENOENT) {  // the folder itself has been removed
+            step.folder->held.erase(rule.name);
+            return Ok{};
+        }
         return errno_error(std::string("guards: make '") + rule.name + "' to hold its place in '" + step.path + "'");
     }
     placeholders_.push_back({step.watch, rule.name});

@@ -83,19 +83,50 @@ Result<> GuardWalk::tree(int number) {
     // A tree in another one is met there.
     for (const auto& other : folders_.trees())
         if (number != 0 && path.size() > other.size() && path.starts_with(other + '/')) return Ok{};
+    TRY_ASSIGN(auto way, way_to_tree(number));
+    return way.empty() ? tree_file(path) : walk(way);
+}
+
+Result<GuardWay> GuardWalk::way_to_tree(int number) {
+    const auto& path = folders_.trees()[static_cast<std::size_t>(number)];
     open_how how{};
     how.flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC;
     how.resolve = RESOLVE_NO_SYMLINKS;
     UniqueFd fd(static_cast<int>(::syscall(SYS_openat2, AT_FDCWD, path.c_str(), &how, sizeof how)));
-    if (!fd && errno == ENOTDIR) return tree_file(path);
-    if (!fd) return errno_error("guards: open '" + path + "'");
     GuardWay way;
+    if (!fd && errno == ENOTDIR) return way;
+    if (!fd) return errno_error("guards: open '" + path + "'");
     struct stat about {};
     if (::fstat(fd.get(), &about) != 0) return errno_error("guards: fstat '" + path + "'");
-    TRY_ASSIGN(auto step, folders_.enter(way, number, "", std::move(fd), about,
-                                         number == 0 ? FolderKind::kTop : FolderKind::kPlain));
+    const auto tops = number == 0 ? FolderKind::kTop : FolderKind::kPlain;
+    const auto shared = rules_.git() ? FolderKind::kCommon : FolderKind::kPlain;
+    const auto kind = path == shared_.common ? shared : tops;
+    TRY_ASSIGN(auto step, folders_.enter(way, number, "", std::move(fd), about, kind));
     way.push_back(std::move(step));
-    return walk(way);
+    return way;
+}
+
+Result<> GuardWalk::hold_worktree(const std::string& name) {
+    newcomers_ = Newcomers::kGuard;
+    for (int number = 0; rules_.git() && number < static_cast<int>(folders_.trees().size()); ++number) {
+        const bool common = folders_.trees()[static_cast<std::size_t>(number)] == shared_.common;
+        if (number != 0 && !common) continue;
+        TRY_ASSIGN(auto way, way_to_tree(number));
+        bool there = !way.empty();
+        if (there && !common) {
+            TRY_ASSIGN(there, enter(way, {".git", FolderKind::kGit}));
+        }
+        if (there) {
+            TRY_ASSIGN(there, enter(way, {"worktrees", common ? FolderKind::kSiblings : FolderKind::kWorktrees}));
+        }
+        if (!there) continue;
+        TRY(pin(way));
+        Children children;
+        if (common) TRY(look_at_worktree(way, name, children));
+        else children.push_back({name, FolderKind::kLinked});
+        for (const auto& child : children) TRY(walk_child(way, child));
+    }
+    return Ok{};
 }
 
 // A file that is a tree of its own was named by the operator, so its own name hides nothing; another name of a hidden
@@ -167,6 +198,7 @@ Result<GuardWalk::Children> GuardWalk::list(GuardWay& way) {
     TRY(pin(way));
     if (by_table(kind)) return apply_rules(way, kind);
     if (kind == FolderKind::kWorktrees) return list_folders(way, FolderKind::kLinked);
+    if (kind == FolderKind::kSiblings) return list_worktrees(way);
     if (::faccessat(step.fd.get(), "HEAD", F_OK, AT_SYMLINK_NOFOLLOW) != 0) return list_folders(way, kind);
     TRY(folders_.watch_as(step, FolderKind::kGit, false));
     return apply_rules(way, FolderKind::kGit);
@@ -179,6 +211,25 @@ Result<GuardWalk::Children> GuardWalk::list_folders(GuardWay& way, FolderKind as
         return Ok{};
     }));
     return children;
+}
+
+Result<GuardWalk::Children> GuardWalk::list_worktrees(GuardWay& way) {
+    TRY_ASSIGN(const auto all, list_folders(way, FolderKind::kLinked));
+    Children children;
+    for (const auto& child : all) TRY(look_at_worktree(way, child.name, children));
+    return children;
+}
+
+// Its own is guarded like every worktree's. Others are read-only as a whole, and not hidden: git asks them which
+// objects are in use before it removes any.
+Result<> GuardWalk::look_at_worktree(GuardWay& way, const std::string& name, Children& children) {
+    if (name == shared_.worktree) {
+        children.push_back({name, FolderKind::kLinked});
+        return Ok{};
+    }
+    const UniqueFd fd(::openat(way.back().fd.get(), name.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
+    if (!fd) return is_gone(errno) ? Result<>(Ok{}) : errno_error("guards: open '" + name + "'");
+    return make_read_only(way, name, fd.get());
 }
 
 Result<GuardWalk::Children> GuardWalk::list_plain(GuardWay& way) {
@@ -288,6 +339,8 @@ Result<> GuardWalk::appeared(int watch, const std::string& name, Newcomers newco
         const FolderKind table = step.folder->bare ? FolderKind::kBare : kind;
         if (const auto* rule = find_guard_rule(table, name); rule != nullptr && table > FolderKind::kTop)
             TRY(apply_rule(way, *rule, children));
+        if (kind == FolderKind::kSiblings && S_ISDIR(about.st_mode) && may_guard(step, name))
+            TRY(look_at_worktree(way, name, children));
         const bool repository = kind == FolderKind::kModules || kind == FolderKind::kWorktrees;
         if (repository && S_ISDIR(about.st_mode) && may_guard(step, name))
             children.push_back({name, kind == FolderKind::kModules ? kind : FolderKind::kLinked});

@@ -16,10 +16,16 @@ namespace toren {
 
 class GuardWalk {
 public:
+    // A workspace's: which tree is the repository's, and which of its worktrees is the cell's own.
+    struct Shared {
+        std::string common, worktree;
+    };
+
     // `paths`: hidden whatever their name.
-    GuardWalk(GuardRules rules, std::set<std::string> paths, GuardMounts mounts, GuardFolders folders)
+    GuardWalk(GuardRules rules, std::set<std::string> paths, Shared shared, GuardMounts mounts, GuardFolders folders)
         : rules_(std::move(rules)),
           hidden_paths_(std::move(paths)),
+          shared_(std::move(shared)),
           mounts_(std::move(mounts)),
           folders_(std::move(folders)) {}
 
@@ -30,6 +36,8 @@ public:
     // What an event told: `name` in the folder of `watch` is new, or is gone.
     Result<> appeared(int watch, const std::string& name, Newcomers newcomers);
     Result<> disappeared(int watch, const std::string& name);
+    // One of the repository's worktrees, which nobody in this cell has made.
+    Result<> hold_worktree(const std::string& name);
     // The folder of `watch` is gone.
     void forget(int watch);
     // After the events that were in the queue: lets go of the folders that they were about.
@@ -59,6 +67,8 @@ private:
 
     std::vector<GuardWay>& ways_to(int watch);
     Result<> tree(int number);
+    // The way to a tree's root; empty where it is a file.
+    Result<GuardWay> way_to_tree(int number);
     Result<> tree_file(const std::string& path);
     // The last step's folder and everything beneath; `way` is as before afterwards.
     Result<> walk(GuardWay& way);
@@ -67,6 +77,8 @@ private:
     Result<Children> list(GuardWay& way);
     Result<Children> list_plain(GuardWay& way);
     Result<Children> list_folders(GuardWay& way, FolderKind as);
+    Result<Children> list_worktrees(GuardWay& way);
+    Result<> look_at_worktree(GuardWay& way, const std::string& name, Children& children);
     Result<Children> list_aliases(GuardWay& way);
     Result<> look_at(GuardWay& way, const std::string& name, unsigned char type, Children& children);
 
@@ -92,6 +104,7 @@ private:
 
     GuardRules rules_;
     std::set<std::string> hidden_paths_;
+    Shared shared_;
     GuardMounts mounts_;
     GuardFolders folders_;
     std::set<FileId> hidden_;  // every file that is masked

@@ -50,7 +50,7 @@ Result<Guards> Guards::stand(const GuardSpec& spec) {
     TRY_ASSIGN(auto folders, GuardFolders::create(std::move(trees)));
     auto impl = std::make_unique<Impl>(
         Impl{GuardWalk(GuardRules(spec.secrets, spec.protect, spec.git), {spec.hidden.begin(), spec.hidden.end()},
-                       std::move(mounts), std::move(folders))});
+                       {trimmed(spec.common), spec.worktree}, std::move(mounts), std::move(folders))});
     TRY(impl->walk.all(GuardWalk::Newcomers::kGuard));
     impl->walk.cell_runs();
     // What the host changed meanwhile.
@@ -62,6 +62,11 @@ int Guards::fd() const { return impl_->walk.folders().fd(); }
 
 Result<> Guards::refresh(bool commands_ran) {
     return impl_->take_events(commands_ran ? GuardWalk::Newcomers::kLeave : GuardWalk::Newcomers::kGuard);
+}
+
+Result<> Guards::hold_worktree(const std::string& entry) {
+    TRY(impl_->take_events(GuardWalk::Newcomers::kLeave));
+    return impl_->walk.hold_worktree(entry);
 }
 
 void Guards::release() { impl_->walk.release(); }

@@ -18,6 +18,9 @@ struct GuardSpec {
                                        // even where absent
     std::vector<std::string> hidden = {};  // absolute: by path, whatever the name; need not be there yet
     bool git = true;                       // hooks, configuration and gitfiles of every repository, jj's the same
+    // Of a workspace: the repository's own folder, one of the trees, which its other worktrees share; and the name in
+    // it of the one that this cell works in. Theirs is read-only.
+    std::string common = {}, worktree = {};
 };
 
 class Guards {
@@ -36,6 +39,9 @@ public:
     // have made them (`commands_ran` is false): a command that runs git init or git clone must be able to finish it,
     // and could have planted anything in it already. After an error no command may run on.
     Result<> refresh(bool commands_ran = true);
+    // A workspace of this repository has been made outside of this cell, `entry` among its worktrees: it is guarded
+    // like those that were there before. After an error no command may run on.
+    Result<> hold_worktree(const std::string& entry);
     // Takes the placeholders of absent names away again, and for that the trees out of this namespace: the last call.
     void release();
 

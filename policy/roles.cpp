@@ -191,7 +191,11 @@ LandlockSpec files_landlock(const std::string& segment_path, const Profile& prof
     return {.rules = {{segment_path, profile.writes ? Access::kReadWrite : Access::kRead}}};
 }
 
-LandlockSpec vcs_landlock(const std::string& segment_path) { return {.rules = {{segment_path, Access::kRead}}}; }
+LandlockSpec vcs_landlock(const std::string& segment_path, const std::string& common) {
+    LandlockSpec spec{.rules = {{segment_path, Access::kRead}}};
+    if (!common.empty()) spec.rules.push_back({common, Access::kRead});
+    return spec;
+}
 
 void set_variable(std::vector<std::string>& environment, const std::string& entry) {
     const auto name = entry.substr(0, entry.find('=') + 1);

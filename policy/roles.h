@@ -34,7 +34,8 @@ std::vector<std::string> command_environment(const std::vector<std::string>& pas
 void set_variable(std::vector<std::string>& environment, const std::string& entry);
 // The files worker: the segment, without execute, and read-only where the profile is. The vcs worker only reads it.
 LandlockSpec files_landlock(const std::string& segment_path, const Profile& profile);
-LandlockSpec vcs_landlock(const std::string& segment_path);
+// `common`: the repository's folder of a workspace, which the vcs worker reads as well; or nothing.
+LandlockSpec vcs_landlock(const std::string& segment_path, const std::string& common = {});
 
 // Where things are in a cell.
 inline constexpr const char* kCellHome = "/home/toren";

@@ -93,6 +93,18 @@ bool is_printable_utf8(std::string_view text) {
     return true;
 }
 
+std::optional<WorkspaceAddress> split_workspace(std::string_view text) {
+    const auto at = text.rfind('@');
+    if (at == text.npos) return std::nullopt;
+    return WorkspaceAddress{text.substr(0, at), text.substr(at + 1)};
+}
+
+std::string workspace_address(std::string_view segment, std::string_view workspace) {
+    return std::string(segment) + '@' + std::string(workspace);
+}
+
+bool is_workspace_name(std::string_view name) { return is_segment_name(name) && name.find('@') == name.npos; }
+
 bool is_segment_name(std::string_view name) {
     return !name.empty() && name.size() <= 100 && name.find('/') == name.npos && name.front() != '.' &&
            name.front() != '-' && name.front() != ' ' && name.back() != ' ' && is_printable_utf8(name);

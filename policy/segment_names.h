@@ -44,6 +44,17 @@ bool is_within(std::string_view path, std::string_view folder);
 // control character, no '.' or '-' first, no space at either end.
 bool is_segment_name(std::string_view name);
 
+// A workspace is addressed as SEGMENT@NAME wherever a segment is named.
+struct WorkspaceAddress {
+    std::string_view segment, workspace;
+};
+// At the last '@'; nothing where there is none. A segment's own name may hold one: look for that first.
+std::optional<WorkspaceAddress> split_workspace(std::string_view text);
+std::string workspace_address(std::string_view segment, std::string_view workspace);
+
+// A segment's name without '@'.
+bool is_workspace_name(std::string_view name);
+
 // Valid UTF-8 without control characters (C0, DEL, C1).
 bool is_printable_utf8(std::string_view text);
 

@@ -12,6 +12,7 @@
 #include "policy/guards.h"
 #include "policy/profile.h"
 #include "policy/segment_names.h"
+#include "policy/workspaces.h"
 
 namespace toren::supervisor {
 
@@ -27,6 +28,10 @@ struct CellPlan {
 
 // Looks at the file system (a profile's folders must be there), opens nothing.
 Result<CellPlan> plan_cell(const ProfileSources& sources, const Segment& segment);
+// A workspace's: its segment's with another folder, and the repository's as one more. One that git has still to fill is
+// not guarded: nothing is in it, and git takes no folder with placeholders.
+Result<CellPlan> plan_workspace_cell(const ProfileSources& sources, const Segment& segment,
+                                     const WorkspaceFolder& workspace);
 
 // What the spawner has to know of it.
 ipc::CellSettings cell_settings(const CellPlan& plan, bool landlock, bool cgroup);

@@ -69,7 +69,7 @@ Result<CagedProcess> start_cell(const Programs& programs, const CellPlan& plan, 
         const Profile read_only = narrow(plan.profile, read_only_profile({}));
         for (const auto& [spec, number] :
              {std::pair{files_landlock(plan.segment, plan.profile), ipc::kSpawnerFilesRulesetFd},
-              {vcs_landlock(plan.segment), ipc::kSpawnerVcsRulesetFd},
+              {vcs_landlock(plan.segment, plan.guards.common), ipc::kSpawnerVcsRulesetFd},
               {command_landlock(plan.segment, plan.profile), ipc::kSpawnerCommandRulesetFd},
               {command_landlock(plan.segment, read_only), ipc::kSpawnerReadOnlyRulesetFd}})
             TRY(add_ruleset(spec, number, descriptors, opened));

@@ -20,6 +20,7 @@
 #include "policy/landlock.h"
 #include "policy/privileges.h"
 #include "policy/segments.h"
+#include "policy/workspaces.h"
 #include "supervisor/self_probe.h"
 #include "supervisor/supervisor.h"
 
@@ -115,6 +116,7 @@ Result<int> run(const ServeOptions& options) {
     TRY_ASSIGN(const auto created, state.created_segments());
     TRY_ASSIGN(auto segments, discover_segments(config, created, state.path(), home));
     for (const auto& warning : segments.warnings) log_warning(warning);
+    TRY_ASSIGN(auto workspace_root, find_workspace_root(config, segments, state.path(), home));
     TRY_ASSIGN(const auto remarks, check_profiles({config, segments, home, state.path()}));
     for (const auto& remark : remarks) log_warning(remark);
     auto cgroups = cgroups_if_delegated();
@@ -130,7 +132,8 @@ Result<int> run(const ServeOptions& options) {
     TRY_ASSIGN(const auto signals, watch_signals());
     log_info("serving " + std::to_string(segments.segments.size()) + " segments from " + config.file + ", state in " +
              state.path());
-    Settings settings{std::move(config), home, pin, std::move(listeners), std::move(cgroups), landlock};
+    Settings settings{std::move(config),  home,    std::move(workspace_root), pin, std::move(listeners),
+                      std::move(cgroups), landlock};
     return Supervisor(std::move(settings), std::move(programs), std::move(state), std::move(audit), std::move(segments))
         .run(signals.get());
 }

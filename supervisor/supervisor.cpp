@@ -49,7 +49,8 @@ int Supervisor::run(int signals) {
             fds.push_back({cell.caged.process.pidfd(), POLLIN, 0});
             fds.push_back({cell.caged.log.fd(), POLLIN, 0});
         }
-        const int wait = broker_due_ ? static_cast<int>(kRestartPause.count()) : -1;
+        for (const auto& [address, removal] : removals_) fds.push_back({removal.child.pidfd(), POLLIN, 0});
+        const int wait = broker_due_ || !removals_.empty() ? static_cast<int>(kRestartPause.count()) : -1;
         if (::poll(fds.data(), fds.size(), wait) < 0 && errno != EINTR) return 1;
         if (fds[kSignal].revents != 0) {  // SIGTERM or SIGINT: every child ends with this process
             end_cells();
@@ -66,6 +67,7 @@ int Supervisor::run(int signals) {
             if (fds[first].revents != 0) serve_cell(names[i], cell->second);
             if (fds[first + 1].revents != 0) cell_ended(names[i], cell->second);
         }
+        continue_removals();
     }
 }
 
@@ -114,6 +116,9 @@ const Supervisor::Request Supervisor::kRequests[] = {
     {ipc::Type::kListSegments, &Supervisor::list_segments},
     {ipc::Type::kCreateSegment, &Supervisor::create_segment},
     {ipc::Type::kOpenCell, &Supervisor::open_cell},
+    {ipc::Type::kListWorkspaces, &Supervisor::list_workspaces},
+    {ipc::Type::kCreateWorkspace, &Supervisor::create_workspace},
+    {ipc::Type::kRemoveWorkspace, &Supervisor::remove_workspace},
 };
 
 void Supervisor::serve_broker() {
@@ -189,18 +194,40 @@ void Supervisor::open_cell(const ipc::Packet& packet) {
     const auto request = packet.as<ipc::OpenCell>();
     if (!request) return end_broker("a malformed OpenCell");
     const std::string name = request->segment;
-    const Segment* configured = nullptr;
-    for (const auto& segment : segments_.segments)
-        if (segment.name == name) configured = &segment;
-    if (configured == nullptr) return end_broker("OpenCell of a segment that is not configured: " + name);
+    const auto workspace = split_workspace(name);
+    if (find_exactly(segments_, name) == nullptr && !workspace)
+        return end_broker("OpenCell of a segment that is not configured: " + name);
+    if (find_exactly(segments_, name) == nullptr &&
+        named_workspace(std::string(workspace->segment), std::string(workspace->workspace)) == nullptr)
+        return;
+    if (removals_.contains(name)) return refuse_cell(name, "it is being removed");
     if (auto old = cells_.find(name); old != cells_.end()) cell_ended(name, old->second);
     auto& cell = cells_[name];
     cell.wanted = true;
+    if (cell.unfilled) {
+        // The next one is made when this one has ended, and guards what git has put there.
+        if (cell.caged.process.running()) return cell.caged.channel.close();
+    }
     if (cell.ready) return attach(name, cell);
     if (cell.caged.process.running()) return;  // it answers when it stands
+    start(name, cell);
+}
+
+Result<CellPlan> Supervisor::plan(const std::string& name) {
+    const ProfileSources sources{settings_.config, segments_, settings_.home, state_.path()};
+    if (const auto* segment = find_exactly(segments_, name)) return plan_cell(sources, *segment);
+    const auto workspace = split_workspace(name);
+    const auto* segment = workspace ? find_exactly(segments_, workspace->segment) : nullptr;
+    if (segment == nullptr) return error("its segment is no longer there");
+    TRY_ASSIGN(const auto folder,
+               find_workspace(settings_.workspace_root, *segment, std::string(workspace->workspace)));
+    return plan_workspace_cell(sources, *segment, folder);
+}
+
+void Supervisor::start(const std::string& name, Cell& cell) {
     auto started = [&]() -> Result<CagedProcess> {
-        TRY_ASSIGN(const auto plan,
-                   plan_cell({settings_.config, segments_, settings_.home, state_.path()}, *configured));
+        TRY_ASSIGN(const auto plan, this->plan(name));
+        cell.unfilled = !plan.guards.common.empty() && plan.guards.worktree.empty();
         for (const auto& profile : plan.commands) cell.profiles.push_back(profile.name);
         if (settings_.cgroups) {
             TRY_ASSIGN(cell.group, settings_.cgroups->make_cell(plan.limits));
@@ -238,9 +265,13 @@ void Supervisor::cell_ended(const std::string& name, Cell& cell) {
     if (!status) return;
     cell.caged.log.pass_on();
     audit_.record("cell-ended", name + ": " + describe(*status));
-    const bool wanted = cell.wanted && !cell.ready;
+    const bool wanted = cell.wanted && !cell.ready, again = cell.wanted && cell.ready;
     const std::string why = cell.failure.empty() ? "its spawner " + describe(*status) : cell.failure;
     cells_.erase(name);
+    if (again && !removals_.contains(name)) {
+        cells_[name].wanted = true;
+        return start(name, cells_[name]);
+    }
     if (wanted) refuse_cell(name, why);
 }
 
@@ -250,8 +281,10 @@ void Supervisor::attach(const std::string& name, Cell& cell) {
     if (!ends) return refuse_cell(name, ends.error().text());
     const int to_spawner[] = {ends->first.get()};
     if (auto sent = cell.caged.channel.send(ipc::AttachBroker{}, to_spawner); !sent) {
-        cell.caged.process.kill(SIGKILL);
-        return refuse_cell(name, sent.error().text());
+        // It is ending: another one is made when it has.
+        cell.wanted = true;
+        if (sent.error().code != EPIPE && sent.error().code != EBADF) cell.caged.process.kill(SIGKILL);
+        return;
     }
     tell_broker(ipc::CellOpened{name, "", cell.profiles}, {ends->second.get()});
 }
@@ -288,7 +321,7 @@ ipc::BrokerWelcome Supervisor::welcome() const {
     welcome.listening_port = settings_.listeners.front().port;
     welcome.require_auth = config.security.require_auth;
     welcome.session_seconds = config.security.session_timeout;
-    welcome.workspaces = !config.ancillary.workspace_root.empty();
+    welcome.workspace_root = settings_.workspace_root;
     welcome.author_name = config.vcs.author_name;
     welcome.author_email = config.vcs.author_email;
     welcome.allowed_hosts = config.server.allowed_hosts;
@@ -321,13 +354,6 @@ void Supervisor::announce() {
         std::printf("Listening on http://%s:%u\n", listener.host.c_str(), listener.port);
     std::printf("Pairing token: %s\n", settings_.pairing_pin.c_str());
     std::fflush(stdout);
-}
-
-template <typename T>
-void Supervisor::tell_broker(const T& message, std::vector<int> descriptors) {
-    if (!broker_.channel) return;
-    if (auto sent = broker_.channel.send(message, descriptors); !sent)
-        end_broker("it does not read: " + sent.error().text());
 }
 
 }  // namespace toren::supervisor

@@ -21,11 +21,15 @@ namespace toren::supervisor {
 struct Settings {
     Config config;
     std::string home;
+    std::string workspace_root;  // canonical; empty: there are no workspaces
     std::string pairing_pin;
     std::vector<Listener> listeners;
     std::optional<CgroupTree> cgroups = {};  // nothing where no subtree is delegated
     bool landlock = true;  // false only where confinement.allow_degraded says so and the kernel has none
 };
+
+// The segment of exactly this name; null where there is none.
+const Segment* find_exactly(const SegmentSet& set, std::string_view name);
 
 class Supervisor {
 public:
@@ -40,9 +44,19 @@ private:
         bool ready = false;
         bool wanted = false;  // the broker waits for it
         std::string failure;  // why it could not be made
+        bool unfilled =
+            false;  // of a workspace that git had still to fill, so without guards in it: good for that only
         std::vector<std::string> profiles;
     };
     using Clock = std::chrono::steady_clock;
+
+    // A workspace on its way out: its cell ends, then a child removes the folder, however much there is in it.
+    struct Removal {
+        Segment segment;
+        std::string name;
+        Clock::time_point until;  // its cell ends by itself before
+        ChildProcess child = {};
+    };
 
     // The requests that a broker may make: a row each, and no other.
     struct Request {
@@ -66,6 +80,16 @@ private:
     void list_segments(const ipc::Packet& packet);
     void create_segment(const ipc::Packet& packet);
     void open_cell(const ipc::Packet& packet);
+    void start(const std::string& name, Cell& cell);
+    Result<CellPlan> plan(const std::string& name);
+    void list_workspaces(const ipc::Packet& packet);
+    void create_workspace(const ipc::Packet& packet);
+    void remove_workspace(const ipc::Packet& packet);
+    // The segment whose workspace a broker may name; else it is ended.
+    const Segment* named_segment(const std::string& name);
+    const Segment* named_workspace(const std::string& segment, const std::string& name);
+    void continue_removals();
+    void removal_ended(const std::string& address, const std::string& failure, int code);
     ipc::BrokerWelcome welcome() const;
     void announce();
 
@@ -87,6 +111,14 @@ private:
     Clock::time_point broker_started_{};
     std::optional<Clock::time_point> broker_due_;
     std::map<std::string, Cell> cells_;
+    std::map<std::string, Removal> removals_;  // by SEGMENT@NAME
 };
+
+template <typename T>
+void Supervisor::tell_broker(const T& message, std::vector<int> descriptors) {
+    if (!broker_.channel) return;
+    if (auto sent = broker_.channel.send(message, descriptors); !sent)
+        end_broker("it does not read: " + sent.error().text());
+}
 
 }  // namespace toren::supervisor

@@ -5,7 +5,7 @@ export type OneOf<T> = {
   [K in keyof T]: Pick<T, K> & { [L in Exclude<keyof T, K>]?: never };
 }[keyof T];
 
-// A segment's name.
+// A segment's name, or SEGMENT@WORKSPACE.
 export type SegmentName = string;
 
 // Relative to the segment; at most 4096 bytes. In a query string %FF is the byte itself.
@@ -65,6 +65,78 @@ export interface Segments {
   segments: Segment[];
   // Where `segments.create` may make one.
   roots: string[];
+}
+
+// Without `/` and `@`; it begins with neither `.`, `-` nor a space.
+export type WorkspaceName = string;
+
+export interface Workspace {
+  name: WorkspaceName;
+  // What to name where a segment is asked for.
+  segment: SegmentName;
+  path: string;
+  state: 'ready' | 'making' | 'degraded';
+  // Why it is degraded.
+  reason?: string;
+  // null where none is checked out.
+  branch: string | null;
+  // A commit.
+  head?: string | null;
+  // What it was made from.
+  base: {
+    branch: string | null;
+    commit: string | null;
+  };
+  // Commits that the base branch has not.
+  ahead?: number;
+  // Commits of the base branch that it has not.
+  behind?: number;
+  // Files that are not as they were committed.
+  changes?: {
+    staged: number;
+    modified: number;
+    untracked: number;
+    conflicted: number;
+  };
+  // Commands that run in it.
+  processes: number;
+  // Who is at work in it.
+  ancillaries: string[];
+  created_ns: Nanoseconds;
+}
+
+export interface Workspaces {
+  workspaces: Workspace[];
+  // Worktrees at a workspace's place that `workspaces.adopt` takes in.
+  adoptable: string[];
+}
+
+export interface WorkspaceDestroyed {
+  destroyed: WorkspaceName;
+  branch_deleted: boolean;
+}
+
+export interface WorkspaceDiff {
+  // The commit that it is compared with.
+  base: string;
+  // A unified diff.
+  committed: string;
+  // A unified diff of the files with the last commit.
+  uncommitted: string;
+  untracked: string[];
+}
+
+export interface WorkspaceMerged {
+  // false: conflicts were kept.
+  merged: boolean;
+  into: string;
+  // Where the branch is now.
+  commit?: string;
+  // The segment, or the workspace, that has the branch checked out.
+  place: string | null;
+  // There was nothing to merge.
+  up_to_date?: boolean;
+  conflicts: string[];
 }
 
 export type Kind = 'file' | 'folder' | 'symlink' | 'other';
@@ -497,8 +569,8 @@ export interface Paired {
   session_id: string;
 }
 
-// Stable: programs act on it. 400: malformed_http, malformed_json; 401: unauthorized, pairing_refused; 403: host_not_allowed, origin_not_allowed, forbidden, permission_denied, path_outside_segment; 404: not_found, unknown_segment, unknown_root, unknown_process, unknown_upload, unknown_revision, file_not_found; 405: method_not_allowed; 409: exists, not_empty, is_folder, not_folder, not_regular_file, vcs_locked, broken_repository, unsupported_repository, nothing_to_commit, identity_unknown, running, ended, input_closed, wrong_offset, no_match, ambiguous_match, not_a_repository, vcs_failed; 412: changed; 413: body_too_large, file_too_large, output_too_large; 414: name_too_long; 415: unsupported_media_type; 416: range_not_satisfiable; 422: invalid_field, invalid_name, unknown_field, not_utf8, invalid_cursor, invalid_pattern, malformed_diff, cannot_start; 429: too_many_requests, too_many_processes; 431: header_too_large; 499: cancelled; 500: internal; 501: not_installed; 502: worker_died; 503: no_cell, no_worker, no_slot, too_many_connections; 504: timeout; 507: no_space.
-export type ProblemCode = 'malformed_http' | 'malformed_json' | 'unauthorized' | 'pairing_refused' | 'host_not_allowed' | 'origin_not_allowed' | 'forbidden' | 'permission_denied' | 'path_outside_segment' | 'not_found' | 'unknown_segment' | 'unknown_root' | 'unknown_process' | 'unknown_upload' | 'file_not_found' | 'method_not_allowed' | 'exists' | 'not_empty' | 'is_folder' | 'not_folder' | 'not_regular_file' | 'unknown_revision' | 'broken_repository' | 'unsupported_repository' | 'vcs_locked' | 'nothing_to_commit' | 'identity_unknown' | 'running' | 'ended' | 'input_closed' | 'wrong_offset' | 'no_match' | 'ambiguous_match' | 'not_a_repository' | 'vcs_failed' | 'changed' | 'body_too_large' | 'file_too_large' | 'output_too_large' | 'name_too_long' | 'unsupported_media_type' | 'range_not_satisfiable' | 'invalid_field' | 'invalid_name' | 'unknown_field' | 'not_utf8' | 'invalid_cursor' | 'invalid_pattern' | 'malformed_diff' | 'cannot_start' | 'too_many_requests' | 'too_many_processes' | 'header_too_large' | 'cancelled' | 'internal' | 'not_installed' | 'worker_died' | 'no_cell' | 'no_worker' | 'no_slot' | 'too_many_connections' | 'timeout' | 'no_space';
+// Stable: programs act on it. 400: malformed_http, malformed_json; 401: unauthorized, pairing_refused; 403: host_not_allowed, origin_not_allowed, forbidden, permission_denied, path_outside_segment; 404: not_found, unknown_segment, unknown_root, unknown_process, unknown_upload, unknown_revision, unknown_workspace, file_not_found; 405: method_not_allowed; 409: exists, not_empty, is_folder, not_folder, not_regular_file, vcs_locked, broken_repository, unsupported_repository, nothing_to_commit, identity_unknown, running, ended, input_closed, wrong_offset, no_match, ambiguous_match, not_a_repository, vcs_failed, uncommitted, conflict, not_fast_forward, busy, workspace_degraded; 412: changed; 413: body_too_large, file_too_large, output_too_large; 414: name_too_long; 415: unsupported_media_type; 416: range_not_satisfiable; 422: invalid_field, invalid_name, unknown_field, not_utf8, invalid_cursor, invalid_pattern, malformed_diff, cannot_start; 429: too_many_requests, too_many_processes; 431: header_too_large; 499: cancelled; 500: internal; 501: not_installed, workspaces_not_configured; 502: worker_died; 503: no_cell, no_worker, no_slot, too_many_connections; 504: timeout; 507: no_space.
+export type ProblemCode = 'malformed_http' | 'malformed_json' | 'unauthorized' | 'pairing_refused' | 'host_not_allowed' | 'origin_not_allowed' | 'forbidden' | 'permission_denied' | 'path_outside_segment' | 'not_found' | 'unknown_segment' | 'unknown_root' | 'unknown_process' | 'unknown_upload' | 'unknown_workspace' | 'file_not_found' | 'method_not_allowed' | 'exists' | 'not_empty' | 'is_folder' | 'not_folder' | 'not_regular_file' | 'unknown_revision' | 'broken_repository' | 'unsupported_repository' | 'vcs_locked' | 'nothing_to_commit' | 'identity_unknown' | 'running' | 'ended' | 'input_closed' | 'wrong_offset' | 'no_match' | 'ambiguous_match' | 'not_a_repository' | 'vcs_failed' | 'uncommitted' | 'conflict' | 'not_fast_forward' | 'busy' | 'workspace_degraded' | 'changed' | 'body_too_large' | 'file_too_large' | 'output_too_large' | 'name_too_long' | 'unsupported_media_type' | 'range_not_satisfiable' | 'invalid_field' | 'invalid_name' | 'unknown_field' | 'not_utf8' | 'invalid_cursor' | 'invalid_pattern' | 'malformed_diff' | 'cannot_start' | 'too_many_requests' | 'too_many_processes' | 'header_too_large' | 'cancelled' | 'internal' | 'not_installed' | 'workspaces_not_configured' | 'worker_died' | 'no_cell' | 'no_worker' | 'no_slot' | 'too_many_connections' | 'timeout' | 'no_space';
 
 // RFC 9457 problem details.
 export interface Problem {
@@ -771,6 +843,42 @@ export interface Operations {
   'segments.create': {
     fields: { name: SegmentName; root: string };
     result: Segment;
+    event: never;
+  };
+  // What its workspaces are at.
+  'workspaces.list': {
+    fields: { segment: SegmentName };
+    result: Workspaces;
+    event: never;
+  };
+  // Makes one: a branch of its own in a worktree of its own.
+  'workspaces.create': {
+    fields: { segment: SegmentName; name?: WorkspaceName; from?: string; branch?: string };
+    result: Workspace;
+    event: never;
+  };
+  // Removes one, its folder and, where it is merged, its branch.
+  'workspaces.destroy': {
+    fields: { segment: SegmentName; workspace: WorkspaceName; force?: boolean; delete_branch?: boolean };
+    result: WorkspaceDestroyed;
+    event: never;
+  };
+  // Takes in a worktree that git knows at a workspace's place.
+  'workspaces.adopt': {
+    fields: { segment: SegmentName; workspace: WorkspaceName };
+    result: Workspace;
+    event: never;
+  };
+  // What it has that its base has not.
+  'workspaces.diff': {
+    fields: { segment: SegmentName; workspace: WorkspaceName };
+    result: WorkspaceDiff;
+    event: never;
+  };
+  // Merges its branch into the one that it was made from.
+  'workspaces.merge': {
+    fields: { segment: SegmentName; into?: string; message?: string; fast_forward?: boolean; uncommitted?: boolean; keep_conflicts?: boolean; workspace: WorkspaceName };
+    result: WorkspaceMerged;
     event: never;
   };
   // Facts of one name.
@@ -1351,6 +1459,30 @@ export const table = {
     need: 'admin', socket: true, method: 'POST', path: '/v2/segments',
     query: [], body: 'json', paths: [], answer: 'Segment',
   },
+  'workspaces.list': {
+    need: 'viewer', socket: true, method: 'GET', path: '/v2/segments/{segment}/workspaces',
+    query: [], body: 'none', paths: [], answer: 'Workspaces',
+  },
+  'workspaces.create': {
+    need: 'operator', socket: true, method: 'POST', path: '/v2/segments/{segment}/workspaces',
+    query: [], body: 'json', paths: [], answer: 'Workspace',
+  },
+  'workspaces.destroy': {
+    need: 'operator', socket: true, method: 'DELETE', path: '/v2/segments/{segment}/workspaces/{workspace}',
+    query: ['force', 'delete_branch'], body: 'none', paths: [], answer: 'WorkspaceDestroyed',
+  },
+  'workspaces.adopt': {
+    need: 'operator', socket: true, method: 'POST', path: '/v2/segments/{segment}/workspaces/{workspace}/adopt',
+    query: [], body: 'json', paths: [], answer: 'Workspace',
+  },
+  'workspaces.diff': {
+    need: 'viewer', socket: true, method: 'GET', path: '/v2/segments/{segment}/workspaces/{workspace}/diff',
+    query: [], body: 'none', paths: [], answer: 'WorkspaceDiff',
+  },
+  'workspaces.merge': {
+    need: 'operator', socket: true, method: 'POST', path: '/v2/segments/{segment}/workspaces/{workspace}/merge',
+    query: [], body: 'json', paths: [], answer: 'WorkspaceMerged',
+  },
   'files.stat': {
     need: 'viewer', socket: true, method: 'GET', path: '/v2/segments/{segment}/files/stat',
     query: ['path', 'follow'], body: 'none', paths: ['path'], answer: 'Entry',
@@ -1722,10 +1854,10 @@ export const table = {
 } as const satisfies Record<OperationName, Row>;
 
 // Called with one JSON object and answered with one, over HTTP.
-export type HttpName = 'segments.list' | 'segments.create' | 'files.stat' | 'files.read' | 'files.write' | 'files.edit' | 'files.append' | 'files.list' | 'files.find' | 'files.search' | 'files.mkdir' | 'files.symlink' | 'files.move' | 'files.copy' | 'files.delete' | 'uploads.create' | 'uploads.get' | 'uploads.abort' | 'uploads.finish' | 'processes.start' | 'processes.list' | 'processes.get' | 'processes.remove' | 'processes.output' | 'processes.wait' | 'processes.input' | 'processes.resize' | 'processes.signal' | 'processes.kill' | 'jj.status' | 'jj.show' | 'jj.diff' | 'jj.log' | 'jj.bookmarks' | 'jj.operations' | 'jj.workspaces' | 'jj.describe' | 'jj.new' | 'jj.squash' | 'jj.bookmark.create' | 'jj.bookmark.set' | 'jj.bookmark.move' | 'jj.bookmark.delete' | 'jj.undo' | 'jj.redo' | 'jj.operation.restore' | 'jj.workspace.add' | 'jj.workspace.forget' | 'jj.workspace.update_stale' | 'vcs.status' | 'vcs.diff' | 'vcs.log' | 'vcs.show' | 'vcs.content' | 'vcs.blame' | 'vcs.refs' | 'vcs.conflicts' | 'vcs.stashes' | 'vcs.worktrees' | 'vcs.stage' | 'vcs.unstage' | 'vcs.discard' | 'vcs.commit' | 'vcs.branch' | 'vcs.branch_rename' | 'vcs.branch_delete' | 'vcs.switch' | 'vcs.tag' | 'vcs.tag_delete' | 'vcs.stash' | 'vcs.stash_apply' | 'vcs.stash_pop' | 'vcs.stash_drop' | 'vcs.merge' | 'vcs.rebase' | 'vcs.cherry_pick' | 'vcs.revert' | 'vcs.reset' | 'vcs.sequence' | 'vcs.fetch' | 'vcs.push' | 'vcs.pull' | 'vcs.clone';
+export type HttpName = 'segments.list' | 'segments.create' | 'workspaces.list' | 'workspaces.create' | 'workspaces.destroy' | 'workspaces.adopt' | 'workspaces.diff' | 'workspaces.merge' | 'files.stat' | 'files.read' | 'files.write' | 'files.edit' | 'files.append' | 'files.list' | 'files.find' | 'files.search' | 'files.mkdir' | 'files.symlink' | 'files.move' | 'files.copy' | 'files.delete' | 'uploads.create' | 'uploads.get' | 'uploads.abort' | 'uploads.finish' | 'processes.start' | 'processes.list' | 'processes.get' | 'processes.remove' | 'processes.output' | 'processes.wait' | 'processes.input' | 'processes.resize' | 'processes.signal' | 'processes.kill' | 'jj.status' | 'jj.show' | 'jj.diff' | 'jj.log' | 'jj.bookmarks' | 'jj.operations' | 'jj.workspaces' | 'jj.describe' | 'jj.new' | 'jj.squash' | 'jj.bookmark.create' | 'jj.bookmark.set' | 'jj.bookmark.move' | 'jj.bookmark.delete' | 'jj.undo' | 'jj.redo' | 'jj.operation.restore' | 'jj.workspace.add' | 'jj.workspace.forget' | 'jj.workspace.update_stale' | 'vcs.status' | 'vcs.diff' | 'vcs.log' | 'vcs.show' | 'vcs.content' | 'vcs.blame' | 'vcs.refs' | 'vcs.conflicts' | 'vcs.stashes' | 'vcs.worktrees' | 'vcs.stage' | 'vcs.unstage' | 'vcs.discard' | 'vcs.commit' | 'vcs.branch' | 'vcs.branch_rename' | 'vcs.branch_delete' | 'vcs.switch' | 'vcs.tag' | 'vcs.tag_delete' | 'vcs.stash' | 'vcs.stash_apply' | 'vcs.stash_pop' | 'vcs.stash_drop' | 'vcs.merge' | 'vcs.rebase' | 'vcs.cherry_pick' | 'vcs.revert' | 'vcs.reset' | 'vcs.sequence' | 'vcs.fetch' | 'vcs.push' | 'vcs.pull' | 'vcs.clone';
 
 // Called over the WebSocket, and answered once.
-export type SocketName = 'segments.list' | 'segments.create' | 'files.stat' | 'files.read' | 'files.write' | 'files.edit' | 'files.append' | 'files.list' | 'files.find' | 'files.search' | 'files.mkdir' | 'files.symlink' | 'files.move' | 'files.copy' | 'files.delete' | 'processes.start' | 'processes.list' | 'processes.get' | 'processes.remove' | 'processes.output' | 'processes.wait' | 'processes.input' | 'processes.resize' | 'processes.signal' | 'processes.kill' | 'jj.status' | 'jj.show' | 'jj.diff' | 'jj.log' | 'jj.bookmarks' | 'jj.operations' | 'jj.workspaces' | 'jj.describe' | 'jj.new' | 'jj.squash' | 'jj.bookmark.create' | 'jj.bookmark.set' | 'jj.bookmark.move' | 'jj.bookmark.delete' | 'jj.undo' | 'jj.redo' | 'jj.operation.restore' | 'jj.workspace.add' | 'jj.workspace.forget' | 'jj.workspace.update_stale' | 'vcs.status' | 'vcs.diff' | 'vcs.log' | 'vcs.show' | 'vcs.content' | 'vcs.blame' | 'vcs.refs' | 'vcs.conflicts' | 'vcs.stashes' | 'vcs.worktrees' | 'vcs.stage' | 'vcs.unstage' | 'vcs.discard' | 'vcs.commit' | 'vcs.branch' | 'vcs.branch_rename' | 'vcs.branch_delete' | 'vcs.switch' | 'vcs.tag' | 'vcs.tag_delete' | 'vcs.stash' | 'vcs.stash_apply' | 'vcs.stash_pop' | 'vcs.stash_drop' | 'vcs.merge' | 'vcs.rebase' | 'vcs.cherry_pick' | 'vcs.revert' | 'vcs.reset' | 'vcs.sequence' | 'vcs.fetch' | 'vcs.push' | 'vcs.pull' | 'vcs.clone';
+export type SocketName = 'segments.list' | 'segments.create' | 'workspaces.list' | 'workspaces.create' | 'workspaces.destroy' | 'workspaces.adopt' | 'workspaces.diff' | 'workspaces.merge' | 'files.stat' | 'files.read' | 'files.write' | 'files.edit' | 'files.append' | 'files.list' | 'files.find' | 'files.search' | 'files.mkdir' | 'files.symlink' | 'files.move' | 'files.copy' | 'files.delete' | 'processes.start' | 'processes.list' | 'processes.get' | 'processes.remove' | 'processes.output' | 'processes.wait' | 'processes.input' | 'processes.resize' | 'processes.signal' | 'processes.kill' | 'jj.status' | 'jj.show' | 'jj.diff' | 'jj.log' | 'jj.bookmarks' | 'jj.operations' | 'jj.workspaces' | 'jj.describe' | 'jj.new' | 'jj.squash' | 'jj.bookmark.create' | 'jj.bookmark.set' | 'jj.bookmark.move' | 'jj.bookmark.delete' | 'jj.undo' | 'jj.redo' | 'jj.operation.restore' | 'jj.workspace.add' | 'jj.workspace.forget' | 'jj.workspace.update_stale' | 'vcs.status' | 'vcs.diff' | 'vcs.log' | 'vcs.show' | 'vcs.content' | 'vcs.blame' | 'vcs.refs' | 'vcs.conflicts' | 'vcs.stashes' | 'vcs.worktrees' | 'vcs.stage' | 'vcs.unstage' | 'vcs.discard' | 'vcs.commit' | 'vcs.branch' | 'vcs.branch_rename' | 'vcs.branch_delete' | 'vcs.switch' | 'vcs.tag' | 'vcs.tag_delete' | 'vcs.stash' | 'vcs.stash_apply' | 'vcs.stash_pop' | 'vcs.stash_drop' | 'vcs.merge' | 'vcs.rebase' | 'vcs.cherry_pick' | 'vcs.revert' | 'vcs.reset' | 'vcs.sequence' | 'vcs.fetch' | 'vcs.push' | 'vcs.pull' | 'vcs.clone';
 
 // What has a shape can be checked when it arrives: see parse.ts.
 export interface Shapes {
@@ -1743,6 +1875,12 @@ export interface Shapes {
   Nothing: Nothing;
   Segment: Segment;
   Segments: Segments;
+  WorkspaceName: WorkspaceName;
+  Workspace: Workspace;
+  Workspaces: Workspaces;
+  WorkspaceDestroyed: WorkspaceDestroyed;
+  WorkspaceDiff: WorkspaceDiff;
+  WorkspaceMerged: WorkspaceMerged;
   Kind: Kind;
   Facts: Facts;
   Entry: Entry;
@@ -1826,6 +1964,12 @@ export const shapes: Record<ShapeName, object> = {
   Nothing: {"type":"object","properties":{}},
   Segment: {"type":"object","required":["name","path","source"],"properties":{"name":{"$ref":"SegmentName"},"path":{"type":"string"},"source":{"type":"string","enum":["glob","path","root"]}}},
   Segments: {"type":"object","required":["segments","roots"],"properties":{"segments":{"type":"array","items":{"$ref":"Segment"}},"roots":{"type":"array","items":{"type":"string"}}}},
+  WorkspaceName: {"type":"string"},
+  Workspace: {"type":"object","required":["name","segment","path","state","branch","base","processes","ancillaries","created_ns"],"properties":{"name":{"$ref":"WorkspaceName"},"segment":{"$ref":"SegmentName"},"path":{"type":"string"},"state":{"type":"string","enum":["ready","making","degraded"]},"reason":{"type":"string"},"branch":{"type":["string","null"]},"head":{"type":["string","null"]},"base":{"type":"object","required":["branch","commit"],"properties":{"branch":{"type":["string","null"]},"commit":{"type":["string","null"]}}},"ahead":{"type":"integer"},"behind":{"type":"integer"},"changes":{"type":"object","required":["staged","modified","untracked","conflicted"],"properties":{"staged":{"type":"integer"},"modified":{"type":"integer"},"untracked":{"type":"integer"},"conflicted":{"type":"integer"}}},"processes":{"type":"integer"},"ancillaries":{"type":"array","items":{"type":"string"}},"created_ns":{"$ref":"Nanoseconds"}}},
+  Workspaces: {"type":"object","required":["workspaces","adoptable"],"properties":{"workspaces":{"type":"array","items":{"$ref":"Workspace"}},"adoptable":{"type":"array","items":{"type":"string"}}}},
+  WorkspaceDestroyed: {"type":"object","required":["destroyed","branch_deleted"],"properties":{"destroyed":{"$ref":"WorkspaceName"},"branch_deleted":{"type":"boolean"}}},
+  WorkspaceDiff: {"type":"object","required":["base","committed","uncommitted","untracked"],"properties":{"base":{"type":"string"},"committed":{"type":"string"},"uncommitted":{"type":"string"},"untracked":{"type":"array","items":{"type":"string"}}}},
+  WorkspaceMerged: {"type":"object","required":["merged","into","place","conflicts"],"properties":{"merged":{"type":"boolean"},"into":{"type":"string"},"commit":{"type":"string"},"place":{"type":["string","null"]},"up_to_date":{"type":"boolean"},"conflicts":{"type":"array","items":{"type":"string"}}}},
   Kind: {"type":"string","enum":["file","folder","symlink","other"]},
   Facts: {"type":"object","required":["kind","size","mode","modified_ns","version"],"properties":{"kind":{"$ref":"Kind"},"size":{"$ref":"Bytes"},"mode":{"$ref":"Mode"},"modified_ns":{"$ref":"Nanoseconds"},"version":{"type":["string","null"]},"target":{"type":"string"},"target_bytes":{"$ref":"Base64"}}},
   Entry: {"allOf":[{"$ref":"Facts"},{"type":"object","required":["path"],"properties":{"path":{"$ref":"Path"},"path_bytes":{"$ref":"Base64"}}}]},

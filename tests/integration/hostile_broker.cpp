@@ -45,6 +45,20 @@ const std::map<std::string, std::function<void()>> kAttacks = {
     {"too-long", [] { greet(), send_raw(ipc::Type::kListSegments, std::string(5000, 'x')); }},
     {"malformed", [] { greet(), send_raw(ipc::Type::kOpenCell, "\xff\xff\xff\xff"); }},
     {"unconfigured", [] { greet(), send_message(ipc::OpenCell{"../../etc"}); }},
+    {"workspace-elsewhere",
+     [] {
+         greet(), send_message(ipc::CreateWorkspace{"one", "../../up"});
+     }},
+    {"workspace-removal-elsewhere",
+     [] {
+         greet(), send_message(ipc::RemoveWorkspace{"one", "/etc"});
+     }},
+    {"workspace-of-nobody",
+     [] {
+         greet(), send_message(ipc::RemoveWorkspace{"../../etc", "One"});
+     }},
+    {"workspace-cell-of-nobody", [] { greet(), send_message(ipc::OpenCell{"nobody@One"}); }},
+    {"workspaces-unconfigured", [] { greet(), send_message(ipc::ListWorkspaces{"one"}); }},
     {"silent", [] { greet(), ::shutdown(ipc::kBrokerSupervisorFd, SHUT_RDWR); }},
 };
 

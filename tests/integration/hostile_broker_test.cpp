@@ -87,21 +87,27 @@ TEST_P(HostileBroker, IsEndedWithALineInTheAuditLog) {
     EXPECT_TRUE(audit_says("event=broker-ended detail=\"ended by signal 9")) << content(root_ / "state" / "audit.log");
 }
 
-INSTANTIATE_TEST_SUITE_P(Invariant3, HostileBroker,
-                         testing::Values(Attack{"before-greeting", "broker-violation detail=\"OpenCell out of phase"},
-                                         Attack{"other-build", "broker-violation detail=\"a broker of another build"},
-                                         Attack{"greets-twice", "broker-violation detail=\"BrokerHello out of phase"},
-                                         Attack{"unknown-message", "broker-violation detail=\"no message 4711"},
-                                         Attack{"spawner-message", "broker-violation detail=\"no message"},
-                                         Attack{"too-long", "broker-violation detail=\"ListSegments is longer"},
-                                         Attack{"malformed", "broker-violation detail=\"a malformed OpenCell"},
-                                         Attack{"unconfigured", "OpenCell of a segment that is not configured"},
-                                         Attack{"silent", "broker-ended"}),
-                         [](const auto& attack) {
-                             std::string name = attack.param.name;
-                             std::replace(name.begin(), name.end(), '-', '_');
-                             return name;
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Invariant3, HostileBroker,
+    testing::Values(Attack{"before-greeting", "broker-violation detail=\"OpenCell out of phase"},
+                    Attack{"other-build", "broker-violation detail=\"a broker of another build"},
+                    Attack{"greets-twice", "broker-violation detail=\"BrokerHello out of phase"},
+                    Attack{"unknown-message", "broker-violation detail=\"no message 4711"},
+                    Attack{"spawner-message", "broker-violation detail=\"no message"},
+                    Attack{"too-long", "broker-violation detail=\"ListSegments is longer"},
+                    Attack{"malformed", "broker-violation detail=\"a malformed OpenCell"},
+                    Attack{"unconfigured", "OpenCell of a segment that is not configured"},
+                    Attack{"workspace-elsewhere", "a workspace's name that is not allowed"},
+                    Attack{"workspace-removal-elsewhere", "a workspace's name that is not allowed"},
+                    Attack{"workspace-of-nobody", "workspaces of a segment that has none"},
+                    Attack{"workspace-cell-of-nobody", "workspaces of a segment that has none"},
+                    Attack{"workspaces-unconfigured", "workspaces of a segment that has none: one"},
+                    Attack{"silent", "broker-ended"}),
+    [](const auto& attack) {
+        std::string name = attack.param.name;
+        std::replace(name.begin(), name.end(), '-', '_');
+        return name;
+    });
 
 }  // namespace
 }  // namespace toren

@@ -10,11 +10,13 @@ namespace toren::ipc {
 
 using Messages =
     std::tuple<BrokerHello, BrokerWelcome, ListSegments, SegmentList, CreateSegment, SegmentCreated, OpenCell,
-               CellOpened, CellSettings, AttachBroker, CellFailed, CellReady, NewSlot, Slot, KeepSlot, DropSlot,
-               NextHeld, HeldSlot, StartService, ServiceStarted, EndService, ChildEnded, Retire, Start, Output,
-               Consumed, Pace, Started, Input, InputTaken, Resize, SignalCommand, EndCommand, Exited, StatFile,
-               ReadFile, OpenFile, Opened, WriteFile, AppendFile, EditFile, ListFolder, MakeFolder, MakeSymlink,
-               MovePath, CopyPath, DeletePath, BeginUpload, AppendUpload, StatUpload, FinishUpload, AbortUpload,
-               WatchFolder, ArchiveFolder, VcsFind, VcsStatus, VcsDiff, VcsLog, VcsContent, VcsLists, Chunk, Done>;
+               CellOpened, ListWorkspaces, WorkspaceList, CreateWorkspace, WorkspaceCreated, RemoveWorkspace,
+               WorkspaceRemoved, CellSettings, AttachBroker, CellFailed, CellReady, NewSlot, Slot, KeepSlot, DropSlot,
+               NextHeld, HeldSlot, StartService, ServiceStarted, EndService, ChildEnded, HoldWorktree, WorktreeHeld,
+               Retire, Start, Output, Consumed, Pace, Started, Input, InputTaken, Resize, SignalCommand, EndCommand,
+               Exited, StatFile, ReadFile, OpenFile, Opened, WriteFile, AppendFile, EditFile, ListFolder, MakeFolder,
+               MakeSymlink, MovePath, CopyPath, DeletePath, BeginUpload, AppendUpload, StatUpload, FinishUpload,
+               AbortUpload, WatchFolder, ArchiveFolder, VcsFind, VcsStatus, VcsDiff, VcsLog, VcsContent, VcsLists,
+               Chunk, Done>;
 
 }  // namespace toren::ipc

@@ -44,7 +44,9 @@ Result<Guards> guard(const ipc::CellSettings& cell) {
                                            .secrets = cell.secrets,
                                            .protect = cell.protect,
                                            .hidden = cell.hidden,
-                                           .git = cell.protect_repositories}));
+                                           .git = cell.protect_repositories,
+                                           .common = cell.common,
+                                           .worktree = cell.worktree}));
     // Those too that guards do not walk: in a repository's own folder, or in no tree at all.
     for (const auto& path : cell.hidden) TRY(hide_path(path));
     return guards;

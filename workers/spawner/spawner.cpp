@@ -108,6 +108,7 @@ void Spawner::obey_broker() {
         services_.erase({end->service, end->instance});
         return;
     }
+    if (const auto hold = packet.as<ipc::HoldWorktree>()) return hold_worktree(hold->entry);
     if (packet.as<ipc::Retire>()) retired_ = true;
     else drop_broker("a malformed message");
 }
@@ -158,6 +159,16 @@ void Spawner::start_service(const ipc::StartService& request) {
     }
     answer(ipc::ServiceStarted{service, instance, 0}, {started->channel.get()});
     services_.emplace(std::pair(service, instance), std::move(started->process));
+}
+
+void Spawner::hold_worktree(const std::string& entry) {
+    if (entry.empty() || entry == "." || entry == ".." || entry.find('/') != entry.npos ||
+        entry.find('\0') != entry.npos)
+        return drop_broker("a worktree's name that is none");
+    auto held = guards_.hold_worktree(entry);
+    if (held) return answer(ipc::WorktreeHeld{}, {});
+    log_error("the cell ends, for it can no longer be guarded: " + held.error().text());
+    retired_ = true;
 }
 
 void Spawner::reap() {

@@ -32,6 +32,7 @@ private:
     void keep_slot(ipc::KeepSlot keep, ipc::Packet& packet);
     void tell_held(std::uint32_t after);
     void start_service(const ipc::StartService& request);
+    void hold_worktree(const std::string& entry);
     void reap();
     void tell(const ipc::ChildEnded& ended);
     // The broker broke a rule or went away: the cell waits for the next one.
