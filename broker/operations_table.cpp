@@ -7,7 +7,7 @@ namespace toren::broker {
 namespace {
 
 constexpr std::span<const Operation> (*kTables[])() = {segment_operations, file_operations, upload_operations,
-                                                       process_operations};
+                                                       process_operations, checkpoint_operations};
 
 std::vector<Operation> all_of_them() {
     std::vector<Operation> all;

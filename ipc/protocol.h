@@ -9,7 +9,7 @@
 namespace toren::ipc {
 
 // In the first message of the supervisor's conversations; programs of different builds refuse each other.
-inline constexpr std::uint32_t kProtocolVersion = 3;
+inline constexpr std::uint32_t kProtocolVersion = 4;
 
 // A SOCK_SEQPACKET message lies whole in the socket's buffer, so no row may exceed this.
 inline constexpr std::size_t kLargestMessage = 192 * 1024;  // room for one argument of the largest size that exec takes
@@ -77,6 +77,13 @@ enum class Type : std::uint16_t {
     kArchiveFolder,
     kVcsStatus,
     kVcsDiff,
+    kMakeCheckpoint,
+    kListCheckpoints,
+    kCompareCheckpoint,
+    kReadCheckpoint,
+    kDiffCheckpoint,
+    kRestoreCheckpoint,
+    kDeleteCheckpoint,
     kChunk,
     kDone,
 };
@@ -123,7 +130,7 @@ inline constexpr Row kRows[] = {
     {Type::kDropSlot,       "DropSlot",       kBroker, kSpawner, kOpen, false, kSmall, 0, "and now it no longer does"},
     {Type::kNextHeld,       "NextHeld",       kBroker, kSpawner, kOpen, false, kSmall, 0, "what did the last broker keep?"},
     {Type::kHeldSlot,       "HeldSlot",       kSpawner, kBroker, kOpen, false, kPath, 2, "one of those"},
-    {Type::kStartService,   "StartService",   kBroker, kSpawner, kOpen, false, kSmall, 0, "a files or vcs worker"},
+    {Type::kStartService,   "StartService",   kBroker, kSpawner, kOpen, false, kSmall, 0, "a files, vcs or checkpoint worker"},
     {Type::kServiceStarted, "ServiceStarted", kSpawner, kBroker, kOpen, false, kSmall, 1, "a channel to it, or why not"},
     {Type::kEndService,     "EndService",     kBroker, kSpawner, kOpen, false, kSmall, 0, "it is no longer needed"},
     {Type::kChildEnded,     "ChildEnded",     kSpawner, kBroker, kOpen, false, kSmall, 0, "a service or a slot ended, and how"},
@@ -140,7 +147,7 @@ inline constexpr Row kRows[] = {
     {Type::kSignalCommand,  "SignalCommand",  kBroker, kCommand, kOpen, false, kSmall, 0, "a signal for it"},
     {Type::kEndCommand,     "EndCommand",     kBroker, kCommand, kOpen, false, kSmall, 0, "end the whole process tree"},
     {Type::kExited,         "Exited",         kCommand, kBroker, kOpen, false, kSmall, 0, "how it ended; the tree is gone, the log complete"},
-    // Broker and a files or vcs worker: one request at a time, answered by any number of Chunks and one Done, or as the
+    // Broker and a service of the cell: one request at a time, answered by any number of Chunks and one Done, or as the
     // struct says.
     {Type::kStatFile,       "StatFile",       kBroker, kService, kOpen, false, kPath, 0, "facts of one name"},
     {Type::kReadFile,       "ReadFile",       kBroker, kService, kOpen, false, kPath, 0, "content as Chunks"},
@@ -164,6 +171,13 @@ inline constexpr Row kRows[] = {
     {Type::kArchiveFolder,  "ArchiveFolder",  kBroker, kService, kOpen, false, kPath, 0, "an archive as Chunks"},
     {Type::kVcsStatus,      "VcsStatus",      kBroker, kService, kOpen, false, kPath,  0, "VcsEntry records in Chunks"},
     {Type::kVcsDiff,        "VcsDiff",        kBroker, kService, kOpen, false, kPath,  0, "the patch text as Chunks"},
+    {Type::kMakeCheckpoint,    "MakeCheckpoint",    kBroker, kService, kOpen, false, kPath,  0, "records the segment's tree"},
+    {Type::kListCheckpoints,   "ListCheckpoints",   kBroker, kService, kOpen, false, kSmall, 0, "CheckpointFacts records in Chunks"},
+    {Type::kCompareCheckpoint, "CompareCheckpoint", kBroker, kService, kOpen, false, kLarge, 0, "CheckpointChange records in Chunks"},
+    {Type::kReadCheckpoint,    "ReadCheckpoint",    kBroker, kService, kOpen, false, kPath,  0, "content as Chunks"},
+    {Type::kDiffCheckpoint,    "DiffCheckpoint",    kBroker, kService, kOpen, false, kPath,  0, "a diff as Chunks"},
+    {Type::kRestoreCheckpoint, "RestoreCheckpoint", kBroker, kService, kOpen, false, kLarge, 0, "the tree, or names in it, as they were"},
+    {Type::kDeleteCheckpoint,  "DeleteCheckpoint",  kBroker, kService, kOpen, false, kSmall, 0, "forgets one"},
     {Type::kChunk,          "Chunk",          kService, kBroker, kOpen, false, kLarge, 0, "a part of the answer"},
     {Type::kChunk,          "Chunk",          kBroker, kService, kOpen, false, kLarge, 0, "a part of the content to write"},
     {Type::kDone,           "Done",           kService, kBroker, kOpen, false, kLarge, 0, "the request succeeded, or why not"},

@@ -35,6 +35,8 @@ void set_variable(std::vector<std::string>& environment, const std::string& entr
 // The files worker: the segment, without execute, and read-only where the profile is. The vcs worker only reads it.
 LandlockSpec files_landlock(const std::string& segment_path, const Profile& profile);
 LandlockSpec vcs_landlock(const std::string& segment_path);
+// The checkpoint worker: as the files worker. Its store has no path; grant_folder() adds it to the ruleset.
+LandlockSpec checkpoints_landlock(const std::string& segment_path, const Profile& profile);
 
 // Where things are in a cell.
 inline constexpr const char* kCellHome = "/home/toren";

@@ -14,6 +14,7 @@ using Messages =
                Consumed, Pace, Started, Input, InputTaken, Resize, SignalCommand, EndCommand, Exited, StatFile,
                ReadFile, OpenFile, Opened, WriteFile, AppendFile, EditFile, ListFolder, MakeFolder, MakeSymlink,
                MovePath, CopyPath, DeletePath, BeginUpload, AppendUpload, StatUpload, FinishUpload, AbortUpload,
-               WatchFolder, ArchiveFolder, VcsStatus, VcsDiff, Chunk, Done>;
+               WatchFolder, ArchiveFolder, VcsStatus, VcsDiff, MakeCheckpoint, ListCheckpoints, CompareCheckpoint,
+               ReadCheckpoint, DiffCheckpoint, RestoreCheckpoint, DeleteCheckpoint, Chunk, Done>;
 
 }  // namespace toren::ipc

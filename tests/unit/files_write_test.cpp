@@ -1,5 +1,5 @@
 #include "tests/unit/files_worker.h"
-#include "workers/files/beneath.h"
+#include "workers/tree/beneath.h"
 
 namespace toren::workers {
 namespace {

@@ -1,10 +1,10 @@
-#include "workers/files/ignore_rules.h"
+#include "workers/tree/ignore_rules.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "workers/files/beneath.h"
+#include "workers/tree/beneath.h"
 
 namespace toren::workers {
 namespace {
@@ -70,12 +70,12 @@ IgnoreRules::Rules IgnoreRules::read(int folder, const std::string& path) {
     return text ? parse(*text) : Rules();
 }
 
-IgnoreRules::Chain IgnoreRules::enter(Chain above, int folder, std::string_view path) {
+IgnoreRules::Chain IgnoreRules::enter(Chain above, int folder, std::string_view path, Which which) {
     auto rules = std::make_shared<IgnoreRules>();
     struct stat about {};
     rules->repository_ = ::fstatat(folder, ".git", &about, AT_SYMLINK_NOFOLLOW) == 0;
     rules->gitignore_ = read(folder, ".gitignore");
-    rules->ignore_ = read(folder, ".ignore");
+    if (which == Which::kAll) rules->ignore_ = read(folder, ".ignore");
     if (rules->repository_) rules->exclude_ = read(folder, ".git/info/exclude");
     if (!rules->repository_ && rules->gitignore_.empty() && rules->ignore_.empty()) return above;
     rules->prefix_ = path.size();
