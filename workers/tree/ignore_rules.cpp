@@ -55,6 +55,9 @@ IgnoreRules::Rules IgnoreRules::parse(std::string_view text) {
         if (line.empty()) continue;
         if (line.find_first_of("*?[\\") == line.npos) {
             rule.literal = line;
+        } else if (!rule.anchored && line.size() > 1 && line.starts_with('*') &&
+                   line.find_first_of("*?[\\", 1) == line.npos) {
+            rule.ending = line.substr(1);
         } else {
             auto glob = Glob::compile(line, false);
             if (!glob) continue;  // as git: a pattern that is none fits nothing
@@ -113,7 +116,10 @@ std::optional<bool> IgnoreRules::verdict(const Rules& rules, std::string_view pa
     for (auto rule = rules.rbegin(); rule != rules.rend(); ++rule) {
         if (rule->folders_only && !folder) continue;
         const std::string_view subject = rule->anchored ? path : name;
-        if (rule->glob ? rule->glob->matches(subject) : rule->literal == subject) return !rule->takes_in;
+        if (rule->glob              ? rule->glob->matches(subject)
+            : !rule->ending.empty() ? subject.ends_with(rule->ending)
+                                    : rule->literal == subject)
+            return !rule->takes_in;
     }
     return std::nullopt;
 }

@@ -38,6 +38,7 @@ private:
         bool folders_only = false;
         bool anchored = false;  // matched with the whole path from its file's folder, else with the last name
         std::string literal;    // where the pattern has nothing special
+        std::string ending;     // where it is "*" and this, as most are
         std::optional<Glob> glob;
     };
     using Rules = std::vector<Rule>;
