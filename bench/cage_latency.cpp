@@ -42,7 +42,7 @@ public:
     // What the supervisor does from OpenCell to CellReady, then the first slot, as a broker asks for it.
     double make_one() {
         const auto start = bench::Clock::now();
-        auto cell = or_fail(supervisor::start_cell(programs_, plan_, true, -1));
+        auto cell = or_fail(supervisor::start_cell(programs_, plan_, "", true, -1));
         expect<ipc::CellReady>(cell.channel);
         auto ends = or_fail(ipc::socket_pair());
         const int given[] = {ends.first.get()};

@@ -27,8 +27,9 @@ enum class Over : std::uint8_t { kBoth, kHttp, kSocket };
 // is bytes of any number, read as they come, and the fields are in the query.
 enum class Bulk : std::uint8_t { kNone, kAnswer, kBody };
 
-// kPath: text, or base64 in NAME_bytes where it is no UTF-8; the handler gets the bytes under NAME.
-enum class FieldType : std::uint8_t { kText, kPath, kNumber, kInteger, kBoolean, kTexts, kObject, kObjects };
+// kPath: text, or base64 in NAME_bytes where it is no UTF-8; the handler gets the bytes under NAME. kPaths: a list of
+// those.
+enum class FieldType : std::uint8_t { kText, kPath, kNumber, kInteger, kBoolean, kTexts, kPaths, kObject, kObjects };
 
 // What an operation takes. A field that has no row is refused; in a query each is text and is read by its type.
 struct FieldRow {
@@ -119,6 +120,7 @@ std::span<const Operation> vcs_operations();
 std::span<const Operation> vcs_change_operations();
 std::span<const Operation> jj_operations();
 std::span<const Operation> workspace_operations();
+std::span<const Operation> checkpoint_operations();
 
 // All of them.
 std::span<const Operation> operations();

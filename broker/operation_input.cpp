@@ -26,7 +26,8 @@ const char* expected_of(FieldType type) {
         case FieldType::kNumber: return "a whole number without sign";
         case FieldType::kInteger: return "a whole number";
         case FieldType::kBoolean: return "true or false";
-        case FieldType::kTexts: return "a list of strings";
+        case FieldType::kTexts:
+        case FieldType::kPaths: return "a list of strings";
         case FieldType::kObject: return "an object";
         case FieldType::kObjects: return "a list of objects";
     }
@@ -47,18 +48,21 @@ bool has_type(const json& value, FieldType type) {
         case FieldType::kNumber: return value.is_number_unsigned();
         case FieldType::kInteger: return value.is_number_integer();
         case FieldType::kBoolean: return value.is_boolean();
-        case FieldType::kTexts: return is_list_of(value, &json::is_string);
+        case FieldType::kTexts:
+        case FieldType::kPaths: return is_list_of(value, &json::is_string);
         case FieldType::kObject: return value.is_object();
         case FieldType::kObjects: return is_list_of(value, &json::is_object);
     }
     return false;
 }
 
+bool is_path(FieldType type) { return type == FieldType::kPath || type == FieldType::kPaths; }
+
 // The row of a field, and whether it was named as NAME_bytes.
 const FieldRow* find_field(const Operation& operation, std::string_view name, bool& as_bytes) {
     for (const FieldRow& row : operation.fields) {
         const std::string_view own = row.name;
-        as_bytes = row.type == FieldType::kPath && name.size() == own.size() + kBytes.size() && name.starts_with(own) &&
+        as_bytes = is_path(row.type) && name.size() == own.size() + kBytes.size() && name.starts_with(own) &&
                    name.ends_with(kBytes);
         if (as_bytes || name == own) return &row;
     }
@@ -88,13 +92,17 @@ Outcome<json> read_fields(const Operation& operation, const json& given) {
         if (fields.contains(row->name)) return problem("invalid_field", name + ": given twice");
         json& field = fields[row->name];
         field = value;
-        if (as_bytes) {
-            auto bytes = from_base64(value.get_ref<const std::string&>());
-            if (!bytes) return invalid(name, "base64");
-            field = std::move(*bytes);
+        if (!is_path(row->type)) continue;
+        const std::size_t paths = row->type == FieldType::kPaths ? field.size() : 1;
+        for (std::size_t i = 0; i < paths; ++i) {
+            json& path = row->type == FieldType::kPaths ? field[i] : field;
+            if (as_bytes) {
+                auto bytes = from_base64(path.get_ref<const std::string&>());
+                if (!bytes) return invalid(name, "base64");
+                path = std::move(*bytes);
+            }
+            if (auto refused = check_path(name, path.get_ref<const std::string&>())) return std::move(*refused);
         }
-        if (row->type != FieldType::kPath) continue;
-        if (auto refused = check_path(name, field.get_ref<const std::string&>())) return std::move(*refused);
     }
     for (const FieldRow& row : operation.fields)
         if (row.required && !fields.contains(row.name)) return invalid(row.name, expected_of(row.type));
@@ -157,8 +165,8 @@ Outcome<json> read_query(const Operation& operation, std::string_view query) {
         bool as_bytes = false;
         const FieldRow* row = find_field(operation, name, as_bytes);
         if (row == nullptr) return unknown_field(operation, name);
-        if (row->type != FieldType::kPath && !is_utf8(text)) return invalid(name, "UTF-8");
-        if (row->type == FieldType::kTexts) {
+        if (!is_path(row->type) && !is_utf8(text)) return invalid(name, "UTF-8");
+        if (row->type == FieldType::kTexts || row->type == FieldType::kPaths) {
             given[name].push_back(text);
             continue;
         }
@@ -188,6 +196,12 @@ bool has_form(std::string_view pattern, std::string_view path) {
     return pattern.empty() && path.empty();
 }
 
+FieldType type_of(const Operation& operation, std::string_view name) {
+    for (const FieldRow& row : operation.fields)
+        if (name == row.name) return row.type;
+    return FieldType::kText;
+}
+
 // Takes the named parts; false where one cannot be decoded.
 bool take_parts(std::string_view pattern, std::string_view path, OperationMatch& match) {
     std::string bytes;
@@ -197,7 +211,7 @@ bool take_parts(std::string_view pattern, std::string_view path, OperationMatch&
         if (!percent_decode(part, false, bytes) || !is_utf8(bytes)) return false;
         const std::string name(wanted.substr(1, wanted.size() - 2));
         if (name == "segment") match.segment = bytes;
-        else match.fields[name] = bytes;
+        else match.fields[name] = value_of(bytes, type_of(*match.operation, name));
     }
     return true;
 }

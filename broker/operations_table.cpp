@@ -6,9 +6,9 @@
 namespace toren::broker {
 namespace {
 
-constexpr std::span<const Operation> (*kTables[])() = {segment_operations, file_operations,     upload_operations,
-                                                       process_operations, vcs_operations,      vcs_change_operations,
-                                                       jj_operations,      workspace_operations};
+constexpr std::span<const Operation> (*kTables[])() = {segment_operations, file_operations,      upload_operations,
+                                                       process_operations, vcs_operations,       vcs_change_operations,
+                                                       jj_operations,      workspace_operations, checkpoint_operations};
 
 std::vector<Operation> all_of_them() {
     std::vector<Operation> all;

@@ -66,6 +66,7 @@ constexpr FailureRow kFailures[] = {
     {ipc::Failure::kNotEmpty, "not_empty"},
     {ipc::Failure::kWrongOffset, "wrong_offset"},
     {ipc::Failure::kNoUpload, "unknown_upload"},
+    {ipc::Failure::kNoCheckpoint, "unknown_checkpoint"},
 };
 
 struct CodeRow {
@@ -86,6 +87,7 @@ constexpr CodeRow kCodes[] = {
     {"unknown_process", 404, false},
     {"unknown_upload", 404, false},
     {"unknown_workspace", 404, true},
+    {"unknown_checkpoint", 404, false},
     {"exists", 409, true},
     {"not_empty", 409, false},
     {"is_folder", 409, true},

@@ -14,8 +14,8 @@ constexpr std::size_t kMostLeased = 8;  // the spawner holds 16 services, those 
 constexpr std::chrono::seconds kTidyTime{5};
 constexpr std::size_t kMostSpare = 2;
 
-std::string too_slow(std::chrono::seconds time) {
-    return "no answer within " + std::to_string(time.count()) + " s (limits.service_seconds)";
+std::string too_slow(std::chrono::seconds time, const char* limit = "limits.service_seconds") {
+    return "no answer within " + std::to_string(time.count()) + " s (" + limit + ")";
 }
 
 std::string died(const std::string& how) { return "the worker for this segment " + how + "; try again"; }
@@ -77,9 +77,18 @@ void ServicePool::end(const std::string& why) {
 
 // --- the shared workers
 
+ServicePool::Shared& ServicePool::shared_of(ipc::Service service) {
+    switch (service) {
+        case ipc::Service::kFiles: return files_;
+        case ipc::Service::kVcs: return vcs_;
+        case ipc::Service::kCheckpoints: break;
+    }
+    return checkpoints_;
+}
+
 Task<ServiceAnswer> ServicePool::ask(ServiceRequest request) {
     const auto self = shared_from_this();
-    Shared& shared = request.service == ipc::Service::kFiles ? files_ : vcs_;
+    Shared& shared = shared_of(request.service);
     const auto asked = std::make_shared<Asked>();
     asked->request = std::move(request);
     ++asking_;
@@ -203,7 +212,7 @@ Task<Done> ServicePool::listen(Shared& shared) {
         const auto first = sent.front();
         first->answer = {};
         first->answer.trouble = timed_out ? Trouble::kTime : Trouble::kWorkerDied;
-        if (timed_out) first->answer.error = too_slow(first->request.time);
+        if (timed_out) first->answer.error = too_slow(first->request.time, first->request.time_limit);
         else first->answer.error = died(co_await how_it_ended(shared.service, instance));
         first->finished.set({});
     }

@@ -1,5 +1,6 @@
-// The files and vcs workers of one cell. One of each kind is shared by all requests that are short and by every change,
-// in their order, so that writers take turns; what may take long gets a files worker of its own for that while.
+// The services of one cell: files, vcs and checkpoint workers. One of each kind is shared by all requests that are
+// short and by every change, in their order, so that writers take turns; what may take long gets a files worker of its
+// own for that while.
 //
 // To the shared files worker requests are sent ahead while it is still at an earlier one: it then finds the next
 // without having slept. One that dies or takes too long fails the request that it was at; those behind it are put to
@@ -23,7 +24,7 @@
 
 namespace toren::broker {
 
-// A request to a files or vcs worker, and what came back.
+// A request to a service, and what came back.
 struct ServiceRequest {
     ipc::Service service;
     std::function<Sent(AsyncChannel&)> send;  // the request's message
@@ -31,6 +32,7 @@ struct ServiceRequest {
     bool has_content = false;
     std::uint64_t max_answer = 0;  // bytes; a worker that sends more is ended
     std::chrono::seconds time{30};
+    const char* time_limit = "limits.service_seconds";  // what sets it
 };
 
 struct ServiceAnswer {
@@ -125,6 +127,7 @@ private:
         Promise<std::string> ended;
     };
 
+    Shared& shared_of(ipc::Service service);
     void pump(Shared& shared);
     Task<Done> start(Shared& shared);
     Task<Done> listen(Shared& shared);
@@ -143,6 +146,9 @@ private:
     Shared files_{.service = ipc::Service::kFiles, .ahead = 32, .channel = {}, .waiting = {}, .sent = {}, .timer = {}};
     // The vcs worker leaves after an answer when its heap has grown.
     Shared vcs_{.service = ipc::Service::kVcs, .ahead = 1, .channel = {}, .waiting = {}, .sent = {}, .timer = {}};
+    // What it drops after an answer takes a while.
+    Shared checkpoints_{
+        .service = ipc::Service::kCheckpoints, .ahead = 1, .channel = {}, .waiting = {}, .sent = {}, .timer = {}};
     std::map<std::pair<ipc::Service, std::uint32_t>, Instance> instances_;
     std::uint32_t next_instance_ = 0;
     std::size_t asking_ = 0;

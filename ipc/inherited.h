@@ -17,10 +17,18 @@ enum SpawnerFd : int {
     kSpawnerVcsRulesetFd = 9,
     kSpawnerReadOnlyRulesetFd = 10,  // for commands under a profile that does not write
     kSpawnerCgroupFd = 11,           // the cell's group, where a subtree is delegated
+    kSpawnerCheckpointProgramFd = 12,
+    kSpawnerCheckpointRulesetFd = 13,
+    kSpawnerStoreFd = 14,  // of the segment's checkpoints: a mount that is in no tree, so that no path leads to it
 };
 
-// toren-files-worker, toren-vcs-worker SEGMENT_PATH [--without-landlock]
-enum ServiceFd : int { kServiceBrokerFd = 3, kServiceSegmentFd = 4, kServiceRulesetFd = 5 };
+// toren-files-worker, toren-vcs-worker, toren-checkpoint-worker SEGMENT_PATH [--without-landlock]
+enum ServiceFd : int {
+    kServiceBrokerFd = 3,
+    kServiceSegmentFd = 4,
+    kServiceRulesetFd = 5,
+    kServiceStoreFd = 6,  // of the checkpoint worker alone
+};
 
 inline constexpr const char* kWithoutLandlock = "--without-landlock";
 

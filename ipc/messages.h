@@ -36,6 +36,7 @@ struct BrokerWelcome {
     std::uint64_t connections = 0, commands_per_segment = 0, commands_per_socket = 0, requests_per_socket = 0;
     std::uint64_t cell_idle_seconds = 0, service_seconds = 0, processes_kept = 0, process_keep_seconds = 0,
                   spool_bytes = 0;
+    std::uint64_t checkpoints_kept = 0, checkpoint_bytes = 0, checkpoint_file_bytes = 0, checkpoint_seconds = 0;
     std::string author_name, author_email;  // of commits, where the repository does not say
     std::vector<std::string> live_cells;    // segments whose cells an earlier broker left; they may hold processes
     auto fields() {
@@ -43,7 +44,8 @@ struct BrokerWelcome {
                         session_seconds, workspace_root, allowed_hosts, allowed_origins, degraded, body_bytes,
                         message_bytes, read_bytes, diff_bytes, list_entries, connections, commands_per_segment,
                         commands_per_socket, requests_per_socket, cell_idle_seconds, service_seconds, processes_kept,
-                        process_keep_seconds, spool_bytes, author_name, author_email, live_cells);
+                        process_keep_seconds, spool_bytes, checkpoints_kept, checkpoint_bytes, checkpoint_file_bytes,
+                        checkpoint_seconds, author_name, author_email, live_cells);
     }
 };
 
@@ -263,7 +265,7 @@ struct HeldSlot {  // carries control channel, output log
     auto fields() { return std::tie(id, about); }
 };
 
-enum class Service : std::uint8_t { kFiles, kVcs, kLast = kVcs };
+enum class Service : std::uint8_t { kFiles, kVcs, kCheckpoints, kLast = kCheckpoints };
 
 struct StartService {  // ends the one of that number, if any
     static constexpr Type kType = Type::kStartService;
@@ -650,6 +652,158 @@ struct ArchiveFolder {  // the archive as Chunks
     auto fields() { return std::tie(path, format, ignore); }
 };
 
+// Checkpoints: whole trees of the segment as they were. Each has a number, which no other one of the segment gets.
+
+enum class CheckpointReason : std::uint8_t { kRequest, kTurn, kRestore, kLast = kRestore };
+
+// What a checkpoint does not hold.
+enum class LeftOut : std::uint8_t {
+    kUnreadable,  // a secret that a guard hides, permissions
+    kTooLarge,    // limits.checkpoint_file_bytes
+    kSpecial,     // a FIFO, a socket, a device
+    kLongPath,    // of more than 4096 bytes
+    kUnsettled,   // held all the same, but it changed each time that it was read
+    kLast = kUnsettled
+};
+
+struct CheckpointFacts {
+    std::uint64_t number = 0;
+    std::int64_t created_ns = 0;
+    CheckpointReason reason = CheckpointReason::kRequest;
+    bool ignored = false;  // with what .gitignore files leave out
+    std::uint64_t files = 0, bytes = 0;
+    std::uint64_t unreadable = 0, too_large = 0, special = 0, long_paths = 0, unsettled = 0;
+    std::string label;
+    auto fields() {
+        return std::tie(number, created_ns, reason, ignored, files, bytes, unreadable, too_large, special, long_paths,
+                        unsettled, label);
+    }
+};
+
+struct CheckpointLimits {
+    std::uint64_t kept = 0;        // checkpoints of a segment; the oldest go
+    std::uint64_t bytes = 0;       // of all of them together
+    std::uint64_t file_bytes = 0;  // of one file
+    auto fields() { return std::tie(kept, bytes, file_bytes); }
+};
+
+struct MakeCheckpoint {  // LeftOutFile records in Chunks; Done has CheckpointMade
+    static constexpr Type kType = Type::kMakeCheckpoint;
+    CheckpointReason reason = CheckpointReason::kRequest;
+    bool ignored = false;
+    bool always = false;  // an unchanged tree too
+    std::string label;
+    CheckpointLimits limits;
+    auto fields() { return std::tie(reason, ignored, always, label, limits); }
+};
+
+struct CheckpointMade {
+    CheckpointFacts facts;
+    bool made = false;                                   // false: the tree is as the last one has it
+    std::uint64_t written = 0;                           // bytes
+    std::uint64_t added = 0, modified = 0, deleted = 0;  // files, since the last one with the same `ignored`
+    auto fields() { return std::tie(facts, made, written, added, modified, deleted); }
+};
+
+struct LeftOutFile {
+    std::string path;
+    LeftOut why = LeftOut::kUnreadable;
+    std::uint64_t size = 0;
+    auto fields() { return std::tie(path, why, size); }
+};
+
+struct ListCheckpoints {  // CheckpointFacts records in Chunks, the newest first; Done has ListEnd
+    static constexpr Type kType = Type::kListCheckpoints;
+    std::uint64_t before = 0;  // only those with a smaller number; 0: all
+    std::uint64_t max_entries = 0;
+    auto fields() { return std::tie(before, max_entries); }
+};
+
+struct CompareCheckpoint {  // CheckpointChange records in Chunks; Done has ListEnd
+    static constexpr Type kType = Type::kCompareCheckpoint;
+    std::uint64_t checkpoint = 0;
+    std::uint64_t to = 0;            // 0: the work tree as it is now
+    std::vector<std::string> paths;  // only what is at or in one of them; none: everything
+    std::string after;               // begins behind this path
+    std::uint64_t max_entries = 0;
+    std::uint64_t file_bytes = 0;  // as CheckpointLimits has it
+    auto fields() { return std::tie(checkpoint, to, paths, after, max_entries, file_bytes); }
+};
+
+enum class ChangeKind : std::uint8_t { kAdded, kModified, kDeleted, kTypeChanged, kModeChanged, kLast = kModeChanged };
+
+struct TreeFacts {
+    FileKind kind = FileKind::kOther;  // kOther: it is not there
+    std::uint64_t size = 0;
+    std::uint32_t mode = 0;
+    auto fields() { return std::tie(kind, size, mode); }
+};
+
+struct CheckpointChange {
+    ChangeKind change = ChangeKind::kModified;
+    std::string path;
+    TreeFacts before, after;
+    auto fields() { return std::tie(change, path, before, after); }
+};
+
+struct ReadCheckpoint {  // content as Chunks; Done has CheckpointFile
+    static constexpr Type kType = Type::kReadCheckpoint;
+    std::uint64_t checkpoint = 0;
+    std::string path;
+    std::uint64_t offset = 0;
+    std::uint64_t max_bytes = 0;
+    auto fields() { return std::tie(checkpoint, path, offset, max_bytes); }
+};
+
+struct CheckpointFile {
+    TreeFacts facts;  // a symlink's content is its target
+    auto fields() { return std::tie(facts); }
+};
+
+struct DiffCheckpoint {  // the unified diff of one file as Chunks; Done has CheckpointDiff
+    static constexpr Type kType = Type::kDiffCheckpoint;
+    std::uint64_t checkpoint = 0;
+    std::uint64_t to = 0;  // 0: the work tree as it is now
+    std::string path;
+    std::uint64_t max_bytes = 0;  // of each side
+    auto fields() { return std::tie(checkpoint, to, path, max_bytes); }
+};
+
+struct CheckpointDiff {
+    TreeFacts before, after;
+    bool binary = false;  // a NUL byte is in one of them: no diff
+    auto fields() { return std::tie(before, after, binary); }
+};
+
+struct RestoreCheckpoint {  // NotRestored records in Chunks; Done has CheckpointRestored
+    static constexpr Type kType = Type::kRestoreCheckpoint;
+    std::uint64_t checkpoint = 0;
+    std::vector<std::string> paths;  // none: everything
+    CheckpointLimits limits;         // of the checkpoint that is made first
+    auto fields() { return std::tie(checkpoint, paths, limits); }
+};
+
+struct CheckpointRestored {
+    std::uint64_t undo = 0;  // the checkpoint of the tree as it was before
+    std::uint64_t written = 0, removed = 0, not_restored = 0;
+    auto fields() { return std::tie(undo, written, removed, not_restored); }
+};
+
+struct NotRestored {
+    std::string path;
+    std::string why;
+    auto fields() { return std::tie(path, why); }
+};
+
+struct DeleteCheckpoint {
+    static constexpr Type kType = Type::kDeleteCheckpoint;
+    std::uint64_t checkpoint = 0;
+    auto fields() { return std::tie(checkpoint); }
+};
+
+// Of records in one answer, beside which only their number is told.
+inline constexpr std::uint64_t kMostLeftOutTold = 1000;
+
 struct Chunk {
     static constexpr Type kType = Type::kChunk;
     std::string bytes;  // empty: the end of content to write
@@ -679,6 +833,7 @@ enum class Failure : std::uint8_t {
     kNotEmpty,
     kWrongOffset,
     kNoUpload,
+    kNoCheckpoint,
     kOther,
     kLast = kOther
 };

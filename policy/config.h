@@ -142,6 +142,10 @@ struct Config {
         std::uint64_t processes_kept = 64;
         std::uint64_t process_keep_seconds = 3600;
         std::uint64_t spool_bytes = 4ULL << 30;
+        std::uint64_t checkpoints_kept = 200;
+        std::uint64_t checkpoint_bytes = 2ULL << 30;
+        std::uint64_t checkpoint_file_bytes = 64 << 20;
+        std::uint64_t checkpoint_seconds = 600;
         std::uint64_t cell_idle_seconds = 600;
         std::uint64_t output_ring_bytes = 1 << 20;
         std::uint64_t service_seconds = 30;

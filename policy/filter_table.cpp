@@ -94,8 +94,11 @@ FilterTable& FilterTable::add(std::vector<Row> more) {
 
 const FilterTable& filter_table(FilterRole role) {
     static const std::map<FilterRole, FilterTable> tables = {
-        {FilterRole::kBroker, make_broker_table()},   {FilterRole::kFiles, make_files_table()},
-        {FilterRole::kVcs, make_vcs_table()},         {FilterRole::kCommandInit, make_command_init_table()},
+        {FilterRole::kBroker, make_broker_table()},
+        {FilterRole::kFiles, make_files_table()},
+        {FilterRole::kVcs, make_vcs_table()},
+        {FilterRole::kCheckpoints, make_checkpoints_table()},
+        {FilterRole::kCommandInit, make_command_init_table()},
         {FilterRole::kCommand, make_command_table()},
     };
     return tables.at(role);

@@ -63,6 +63,7 @@ FilterTable make_command_table();       // filters_command.cpp
 FilterTable make_command_init_table();  // filters_services.cpp
 FilterTable make_files_table();
 FilterTable make_vcs_table();
+FilterTable make_checkpoints_table();
 FilterTable make_broker_table();  // filters_broker.cpp
 // What each role that never executes anything needs to run at all: its own memory, time, signals, descriptors.
 void add_process_basics(FilterTable& table);

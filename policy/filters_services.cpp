@@ -97,6 +97,21 @@ FilterTable make_vcs_table() {
     });
     return table;
 }
+
+FilterTable make_checkpoints_table() {
+    FilterTable table{FilterRole::kCheckpoints, end_process(), {}};
+    add_process_basics(table);
+    // As the files worker: every name is opened from a descriptor that it was born with, the segment's or its store's.
+    table.permit({
+        "openat2", "lseek", "pread64", "pwrite64", "fstat", "newfstatat", "statx", "getdents64", "readlinkat",
+        "mkdirat", "renameat", "renameat2", "unlinkat", "symlinkat", "fsync", "syncfs",
+    });
+    table.add({
+        {"fchmod", allow(), "", {none_set(1, S_ISUID | S_ISGID)}},
+        {"fchmod", deny(EPERM), "a set-user-ID file would run as the operator for whoever reaches it"},
+    });
+    return table;
+}
 // clang-format on
 
 }  // namespace toren

@@ -85,6 +85,14 @@ Result<UniqueFd> make_ruleset(const LandlockSpec& spec) {
     return ruleset;
 }
 
+Result<> grant_folder(const UniqueFd& ruleset, int folder, Access access) {
+    TRY_ASSIGN(const int abi, landlock_abi());
+    PathBeneathAttr attr{granted(access) & handled_files(abi), folder};
+    if (::syscall(SYS_landlock_add_rule, ruleset.get(), kRulePathBeneath, &attr, 0) != 0)
+        return layer_error(Feature::kLandlock, "landlock_add_rule of an open folder");
+    return Ok{};
+}
+
 Result<> restrict_to_ruleset(int ruleset) {
     if (::syscall(SYS_landlock_restrict_self, ruleset, 0) != 0)
         return layer_error(Feature::kLandlock, "landlock_restrict_self");

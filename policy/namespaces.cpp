@@ -200,6 +200,18 @@ void bound_objects(std::span<const ObjectLimit> limits) {
             write_file(("/proc/sys/user/" + std::string(name)).c_str(), std::to_string(value));
 }
 
+Result<UniqueFd> mount_nowhere(const std::string& folder) {
+    UniqueFd tree(
+        static_cast<int>(::syscall(SYS_open_tree, AT_FDCWD, folder.c_str(),
+                                   OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE | AT_SYMLINK_NOFOLLOW)));
+    if (!tree) return layer_error(mount_feature(Feature::kMountApi), "open_tree '" + folder + "'");
+    mount_attr attr{};
+    attr.attr_set = MOUNT_ATTR_NOEXEC | kNoSetuidNoDevices;
+    if (::syscall(SYS_mount_setattr, tree.get(), "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof attr) != 0)
+        return layer_error(mount_feature(Feature::kMountSetattr), "mount_setattr '" + folder + "'");
+    return tree;
+}
+
 Result<> enter_root(const RootSpec& spec) {
     // Nothing that is mounted here may spread to the host.
     if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)

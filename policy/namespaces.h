@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "base/unique_fd.h"
 #include "policy/sandbox_spec.h"
 
 namespace toren {
@@ -30,6 +31,10 @@ Result<> map_own_ids(unsigned user, unsigned group);
 // The namespace's own bounds, below its parent's. Where the kernel's settings are read-only (in a container) they stay
 // as they are: what must not be made at all, the filter refuses.
 void bound_objects(std::span<const ObjectLimit> limits);
+
+// A copy of a host's folder that is mounted in no tree: only its descriptor leads there, nothing is executed from it, and
+// ".." does not lead out of it. For before enter_root().
+Result<UniqueFd> mount_nowhere(const std::string& folder);
 
 // The root is the spec's and nothing else; the host's is detached. The root itself is read-only. It holds kNothing:
 // an empty file and an empty folder without permissions, to be mounted over what is hidden.

@@ -197,6 +197,10 @@ LandlockSpec vcs_landlock(const std::string& segment_path, const std::string& co
     return spec;
 }
 
+LandlockSpec checkpoints_landlock(const std::string& segment_path, const Profile& profile) {
+    return files_landlock(segment_path, profile);
+}
+
 void set_variable(std::vector<std::string>& environment, const std::string& entry) {
     const auto name = entry.substr(0, entry.find('=') + 1);
     std::erase_if(environment, [&](const auto& old) { return old.starts_with(name); });

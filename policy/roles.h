@@ -36,6 +36,8 @@ void set_variable(std::vector<std::string>& environment, const std::string& entr
 LandlockSpec files_landlock(const std::string& segment_path, const Profile& profile);
 // `common`: the repository's folder of a workspace, which the vcs worker reads as well; or nothing.
 LandlockSpec vcs_landlock(const std::string& segment_path, const std::string& common = {});
+// The checkpoint worker: as the files worker. Its store has no path; grant_folder() adds it to the ruleset.
+LandlockSpec checkpoints_landlock(const std::string& segment_path, const Profile& profile);
 
 // Where things are in a cell.
 inline constexpr const char* kCellHome = "/home/toren";

@@ -16,12 +16,13 @@ enum class FilterRole : std::uint8_t {
     kBroker,       // allow-list; a call outside it ends the process
     kFiles,        // the same
     kVcs,          // the same
+    kCheckpoints,  // the same
     kCommandInit,  // the same: pid 1 of a command's pid namespace, once the command is forked
     kCommand,      // closed deny-list: dangerous EPERM, unknown ENOSYS, the rest allowed
 };
 
 inline constexpr FilterRole kFilterRoles[] = {FilterRole::kBroker, FilterRole::kFiles, FilterRole::kVcs,
-                                              FilterRole::kCommandInit, FilterRole::kCommand};
+                                              FilterRole::kCheckpoints, FilterRole::kCommandInit, FilterRole::kCommand};
 
 // "command-init": the name in errors, goldens and `toren policy show`.
 constexpr const char* filter_role_name(FilterRole role) {
@@ -29,6 +30,7 @@ constexpr const char* filter_role_name(FilterRole role) {
         case FilterRole::kBroker: return "broker";
         case FilterRole::kFiles: return "files";
         case FilterRole::kVcs: return "vcs";
+        case FilterRole::kCheckpoints: return "checkpoints";
         case FilterRole::kCommandInit: return "command-init";
         case FilterRole::kCommand: return "command";
     }

@@ -40,6 +40,10 @@ Result<> become(const CagedProgram& program, unsigned user, unsigned group, cons
                 const UniqueFd& null, const UniqueFd& log) {
     TRY(die_with_parent(channel.get()));
     if (::setsid() < 0) return errno_error("setsid");
+    UniqueFd kept_folder;
+    if (!program.kept_folder.path.empty()) {
+        TRY_ASSIGN(kept_folder, mount_nowhere(program.kept_folder.path));
+    }
     TRY_ASSIGN(UniqueFd cgroup, enter_cell({.root = program.root,
                                             .limits = program.limits,
                                             .user = user,
@@ -48,6 +52,7 @@ Result<> become(const CagedProgram& program, unsigned user, unsigned group, cons
                                             .oom_victim = program.oom_victim}));
     auto descriptors = program.descriptors;
     if (cgroup) descriptors.push_back({cgroup.get(), program.cgroup_number});
+    if (kept_folder) descriptors.push_back({kept_folder.get(), program.kept_folder.number});
     std::vector<UniqueFd> opened;
     if (program.open_inside) TRY(program.open_inside(descriptors, opened));
     const int program_number = 40;
@@ -57,6 +62,7 @@ Result<> become(const CagedProgram& program, unsigned user, unsigned group, cons
     TRY(inherit_only(descriptors));
     for (auto& fd : opened) fd.release();
     cgroup.release();
+    kept_folder.release();
     if (::fcntl(program_number, F_SETFD, FD_CLOEXEC) != 0) return errno_error("fcntl");
     reset_signals();
     TRY(keep_only_capabilities(program.capabilities));

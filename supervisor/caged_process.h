@@ -26,8 +26,13 @@ struct CagedProgram {
     ipc::Role role;
     int control_number;  // where it finds its channel to the supervisor
     std::vector<InheritedFd> descriptors;
-    int cgroup = -1;          // the group that it is born into, where a cgroup v2 subtree is delegated
-    int cgroup_number = -1;   // where it finds its group, as its own cgroup namespace shows it
+    int cgroup = -1;         // the group that it is born into, where a cgroup v2 subtree is delegated
+    int cgroup_number = -1;  // where it finds its group, as its own cgroup namespace shows it
+    // A folder of the host that it finds open at this number and that no path of its root leads to.
+    struct KeptFolder {
+        std::string path = {};
+        int number = -1;
+    } kept_folder = {};
     bool oom_victim = false;  // the kernel ends it first when the machine's memory runs out
     // Opens what can only be opened inside the new root; adds to `descriptors`.
     std::function<Result<>(std::vector<InheritedFd>&, std::vector<UniqueFd>&)> open_inside;

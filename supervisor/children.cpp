@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <sys/resource.h>
 
+#include <algorithm>
+
 #include "ipc/inherited.h"
 #include "policy/landlock.h"
 #include "policy/roles.h"
@@ -43,7 +45,8 @@ Result<CagedProcess> start_broker(const Programs& programs, const std::vector<Li
     return start_caged(broker);
 }
 
-Result<CagedProcess> start_cell(const Programs& programs, const CellPlan& plan, bool landlock, int cgroup) {
+Result<CagedProcess> start_cell(const Programs& programs, const CellPlan& plan, const std::string& store, bool landlock,
+                                int cgroup) {
     CommandLimits limits = plan.profile.limits;
     if (cgroup >= 0) limits.processes = 0;  // the group holds them
     CagedProgram cell{.name = "toren-spawner",
@@ -55,12 +58,14 @@ Result<CagedProcess> start_cell(const Programs& programs, const CellPlan& plan, 
                       .role = ipc::Role::kSpawner,
                       .control_number = ipc::kSpawnerSupervisorFd,
                       .descriptors = {{programs.files_worker.get(), ipc::kSpawnerFilesProgramFd},
-                                      {programs.vcs_worker.get(), ipc::kSpawnerVcsProgramFd}},
+                                      {programs.vcs_worker.get(), ipc::kSpawnerVcsProgramFd},
+                                      {programs.checkpoint_worker.get(), ipc::kSpawnerCheckpointProgramFd}},
                       .cgroup = cgroup,
                       .cgroup_number = ipc::kSpawnerCgroupFd,
                       .oom_victim = true,
                       .open_inside = {}};
-    cell.open_inside = [&plan, landlock](auto& descriptors, auto& opened) -> Result<> {
+    if (!store.empty()) cell.kept_folder = {store, ipc::kSpawnerStoreFd};
+    cell.open_inside = [&plan, &store, landlock](auto& descriptors, auto& opened) -> Result<> {
         UniqueFd folder(::open(plan.segment.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
         if (!folder) return errno_error("open '" + plan.segment + "' in the cell");
         descriptors.push_back({folder.get(), ipc::kSpawnerSegmentFd});
@@ -73,7 +78,11 @@ Result<CagedProcess> start_cell(const Programs& programs, const CellPlan& plan, 
               {command_landlock(plan.segment, plan.profile), ipc::kSpawnerCommandRulesetFd},
               {command_landlock(plan.segment, read_only), ipc::kSpawnerReadOnlyRulesetFd}})
             TRY(add_ruleset(spec, number, descriptors, opened));
-        return Ok{};
+        if (store.empty()) return Ok{};
+        TRY(add_ruleset(checkpoints_landlock(plan.segment, plan.profile), ipc::kSpawnerCheckpointRulesetFd, descriptors,
+                        opened));
+        const auto kept = std::ranges::find(descriptors, int{ipc::kSpawnerStoreFd}, &InheritedFd::number);
+        return grant_folder(opened.back(), kept->fd, Access::kReadWrite);
     };
     TRY_ASSIGN(auto started, start_caged(cell));
     auto told = started.channel.send(cell_settings(plan, landlock, cgroup >= 0));

@@ -16,6 +16,8 @@ Result<CagedProcess> start_broker(const Programs& programs, const std::vector<Li
                                   const std::string& broker_state, bool landlock);
 
 // `cgroup`: the cell's group, or -1 where no subtree is delegated.
-Result<CagedProcess> start_cell(const Programs& programs, const CellPlan& plan, bool landlock, int cgroup);
+// `store`: the folder of the segment's checkpoints, or "" where nobody asks for any.
+Result<CagedProcess> start_cell(const Programs& programs, const CellPlan& plan, const std::string& store, bool landlock,
+                                int cgroup);
 
 }  // namespace toren::supervisor

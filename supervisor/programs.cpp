@@ -19,6 +19,7 @@ Result<Programs> Programs::open_beside_this_one() {
                                      {&programs.spawner, "toren-spawner"},
                                      {&programs.files_worker, "toren-files-worker"},
                                      {&programs.vcs_worker, "toren-vcs-worker"},
+                                     {&programs.checkpoint_worker, "toren-checkpoint-worker"},
                                      {&programs.probe, "toren-probe"}}) {
         slot->reset(::open((folder + name).c_str(), O_PATH | O_CLOEXEC));
         if (!*slot) return errno_error("open '" + folder + name + "'");

@@ -12,6 +12,7 @@ struct Programs {
     UniqueFd spawner;
     UniqueFd files_worker;
     UniqueFd vcs_worker;
+    UniqueFd checkpoint_worker;
     UniqueFd probe;
 
     static Result<Programs> open_beside_this_one();

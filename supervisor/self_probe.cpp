@@ -44,7 +44,7 @@ Result<CagedProcess> start_probe_cell(const Programs& programs, const std::strin
                         .guards = {.trees = {segment}, .secrets = {}, .protect = {}},
                         .environment = {},
                         .ring_bytes = config.limits.output_ring_bytes};
-    return start_cell(programs, plan, landlock, -1);
+    return start_cell(programs, plan, "", landlock, -1);
 }
 
 Result<std::string> run_inside(const Programs& programs, const ProbeTargets& targets, const Config& config,

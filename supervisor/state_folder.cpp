@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstdio>
 #include <cstdlib>
 
 #include "policy/canonical.h"
@@ -48,6 +49,28 @@ Result<StateFolder> StateFolder::look_at(const std::string& path) {
     StateFolder state;
     TRY_ASSIGN(state.path_, canonicalize_existing_part(absolute(path)));
     return state;
+}
+
+// As one name, or folders in each other where that is too long: "/home/me/my site" is "+home+me+my%20site". What is not
+// the last part ends with '=', which no other name does: none lies in another one.
+Result<std::string> StateFolder::checkpoints_of(const std::string& segment) const {
+    constexpr std::size_t kLongestName = 200;
+    std::string name;
+    for (const char c : segment) {
+        const auto byte = static_cast<unsigned char>(c);
+        const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
+                           c == '_' || c == '.';
+        char escaped[4];
+        std::snprintf(escaped, sizeof escaped, "%%%02X", byte);
+        if (c == '/') name += '+';
+        else if (plain) name += c;
+        else name += escaped;
+    }
+    std::string path = path_ + "/checkpoints/";
+    for (; name.size() > kLongestName; name.erase(0, kLongestName)) path += name.substr(0, kLongestName) + "=/";
+    path += name;
+    TRY(make_private_folders(path));
+    return path;
 }
 
 Result<std::vector<std::string>> StateFolder::created_segments() const {

@@ -20,6 +20,9 @@ public:
     const std::string& path() const { return path_; }  // canonical
     std::string broker_path() const { return path_ + "/broker"; }
 
+    // The folder of a segment's checkpoints, made where it is missing. Its name is the segment's path.
+    Result<std::string> checkpoints_of(const std::string& segment) const;
+
     // Folders that segments/create made: those that are remembered are segments again after a restart.
     Result<std::vector<std::string>> created_segments() const;
     Result<> remember_segment(const std::string& path) const;

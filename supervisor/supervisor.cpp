@@ -232,7 +232,8 @@ void Supervisor::start(const std::string& name, Cell& cell) {
         if (settings_.cgroups) {
             TRY_ASSIGN(cell.group, settings_.cgroups->make_cell(plan.limits));
         }
-        return start_cell(programs_, plan, settings_.landlock, cell.group.fd());
+        TRY_ASSIGN(const auto store, state_.checkpoints_of(plan.segment));
+        return start_cell(programs_, plan, store, settings_.landlock, cell.group.fd());
     }();
     if (!started) {
         cells_.erase(name);
@@ -341,6 +342,10 @@ ipc::BrokerWelcome Supervisor::welcome() const {
     welcome.processes_kept = limits.processes_kept;
     welcome.process_keep_seconds = limits.process_keep_seconds;
     welcome.spool_bytes = limits.spool_bytes;
+    welcome.checkpoints_kept = limits.checkpoints_kept;
+    welcome.checkpoint_bytes = limits.checkpoint_bytes;
+    welcome.checkpoint_file_bytes = limits.checkpoint_file_bytes;
+    welcome.checkpoint_seconds = limits.checkpoint_seconds;
     for (const auto& [name, cell] : cells_)
         if (cell.ready) welcome.live_cells.push_back(name);
     return welcome;

@@ -288,8 +288,8 @@ function address(row: Row, fields: Fields): string {
   const query: string[] = [];
   for (const name of row.query) {
     const bytes = row.paths.includes(name) ? fields[`${name}_bytes`] : undefined;
-    if (bytes !== undefined)
-      query.push(`${name}=${percent(Uint8Array.from(atob(String(bytes)), (c) => c.charCodeAt(0)))}`);
+    for (const one of [bytes].flat())
+      if (one !== undefined) query.push(`${name}=${percent(Uint8Array.from(atob(String(one)), (c) => c.charCodeAt(0)))}`);
     for (const value of [fields[name]].flat())
       if (value !== undefined) query.push(`${name}=${encodeURIComponent(String(value))}`);
   }

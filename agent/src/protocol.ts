@@ -569,8 +569,8 @@ export interface Paired {
   session_id: string;
 }
 
-// Stable: programs act on it. 400: malformed_http, malformed_json; 401: unauthorized, pairing_refused; 403: host_not_allowed, origin_not_allowed, forbidden, permission_denied, path_outside_segment; 404: not_found, unknown_segment, unknown_root, unknown_process, unknown_upload, unknown_revision, unknown_workspace, file_not_found; 405: method_not_allowed; 409: exists, not_empty, is_folder, not_folder, not_regular_file, vcs_locked, broken_repository, unsupported_repository, nothing_to_commit, identity_unknown, running, ended, input_closed, wrong_offset, no_match, ambiguous_match, not_a_repository, vcs_failed, uncommitted, conflict, not_fast_forward, busy, workspace_degraded; 412: changed; 413: body_too_large, file_too_large, output_too_large; 414: name_too_long; 415: unsupported_media_type; 416: range_not_satisfiable; 422: invalid_field, invalid_name, unknown_field, not_utf8, invalid_cursor, invalid_pattern, malformed_diff, cannot_start; 429: too_many_requests, too_many_processes; 431: header_too_large; 499: cancelled; 500: internal; 501: not_installed, workspaces_not_configured; 502: worker_died; 503: no_cell, no_worker, no_slot, too_many_connections; 504: timeout; 507: no_space.
-export type ProblemCode = 'malformed_http' | 'malformed_json' | 'unauthorized' | 'pairing_refused' | 'host_not_allowed' | 'origin_not_allowed' | 'forbidden' | 'permission_denied' | 'path_outside_segment' | 'not_found' | 'unknown_segment' | 'unknown_root' | 'unknown_process' | 'unknown_upload' | 'unknown_workspace' | 'file_not_found' | 'method_not_allowed' | 'exists' | 'not_empty' | 'is_folder' | 'not_folder' | 'not_regular_file' | 'unknown_revision' | 'broken_repository' | 'unsupported_repository' | 'vcs_locked' | 'nothing_to_commit' | 'identity_unknown' | 'running' | 'ended' | 'input_closed' | 'wrong_offset' | 'no_match' | 'ambiguous_match' | 'not_a_repository' | 'vcs_failed' | 'uncommitted' | 'conflict' | 'not_fast_forward' | 'busy' | 'workspace_degraded' | 'changed' | 'body_too_large' | 'file_too_large' | 'output_too_large' | 'name_too_long' | 'unsupported_media_type' | 'range_not_satisfiable' | 'invalid_field' | 'invalid_name' | 'unknown_field' | 'not_utf8' | 'invalid_cursor' | 'invalid_pattern' | 'malformed_diff' | 'cannot_start' | 'too_many_requests' | 'too_many_processes' | 'header_too_large' | 'cancelled' | 'internal' | 'not_installed' | 'workspaces_not_configured' | 'worker_died' | 'no_cell' | 'no_worker' | 'no_slot' | 'too_many_connections' | 'timeout' | 'no_space';
+// Stable: programs act on it. 400: malformed_http, malformed_json; 401: unauthorized, pairing_refused; 403: host_not_allowed, origin_not_allowed, forbidden, permission_denied, path_outside_segment; 404: not_found, unknown_segment, unknown_root, unknown_process, unknown_upload, unknown_revision, unknown_workspace, unknown_checkpoint, file_not_found; 405: method_not_allowed; 409: exists, not_empty, is_folder, not_folder, not_regular_file, vcs_locked, broken_repository, unsupported_repository, nothing_to_commit, identity_unknown, running, ended, input_closed, wrong_offset, no_match, ambiguous_match, not_a_repository, vcs_failed, uncommitted, conflict, not_fast_forward, busy, workspace_degraded; 412: changed; 413: body_too_large, file_too_large, output_too_large; 414: name_too_long; 415: unsupported_media_type; 416: range_not_satisfiable; 422: invalid_field, invalid_name, unknown_field, not_utf8, invalid_cursor, invalid_pattern, malformed_diff, cannot_start; 429: too_many_requests, too_many_processes; 431: header_too_large; 499: cancelled; 500: internal; 501: not_installed, workspaces_not_configured; 502: worker_died; 503: no_cell, no_worker, no_slot, too_many_connections; 504: timeout; 507: no_space.
+export type ProblemCode = 'malformed_http' | 'malformed_json' | 'unauthorized' | 'pairing_refused' | 'host_not_allowed' | 'origin_not_allowed' | 'forbidden' | 'permission_denied' | 'path_outside_segment' | 'not_found' | 'unknown_segment' | 'unknown_root' | 'unknown_process' | 'unknown_upload' | 'unknown_checkpoint' | 'unknown_workspace' | 'file_not_found' | 'method_not_allowed' | 'exists' | 'not_empty' | 'is_folder' | 'not_folder' | 'not_regular_file' | 'unknown_revision' | 'broken_repository' | 'unsupported_repository' | 'vcs_locked' | 'nothing_to_commit' | 'identity_unknown' | 'running' | 'ended' | 'input_closed' | 'wrong_offset' | 'no_match' | 'ambiguous_match' | 'not_a_repository' | 'vcs_failed' | 'uncommitted' | 'conflict' | 'not_fast_forward' | 'busy' | 'workspace_degraded' | 'changed' | 'body_too_large' | 'file_too_large' | 'output_too_large' | 'name_too_long' | 'unsupported_media_type' | 'range_not_satisfiable' | 'invalid_field' | 'invalid_name' | 'unknown_field' | 'not_utf8' | 'invalid_cursor' | 'invalid_pattern' | 'malformed_diff' | 'cannot_start' | 'too_many_requests' | 'too_many_processes' | 'header_too_large' | 'cancelled' | 'internal' | 'not_installed' | 'workspaces_not_configured' | 'worker_died' | 'no_cell' | 'no_worker' | 'no_slot' | 'too_many_connections' | 'timeout' | 'no_space';
 
 // RFC 9457 problem details.
 export interface Problem {
@@ -829,6 +829,117 @@ export interface VcsChanged {
   head: VcsCommit | null;
   // Git's words.
   output: string;
+}
+
+// No other checkpoint of the segment gets it.
+export type CheckpointNumber = number;
+
+export type Paths = Path[];
+
+export type PathsBytes = Base64[];
+
+export interface Checkpoint {
+  checkpoint: CheckpointNumber;
+  created_ns: Nanoseconds;
+  reason: 'request' | 'turn' | 'restore';
+  label: string;
+  ignored: boolean;
+  files: number;
+  bytes: Bytes;
+  // What it does not hold, by why; `unsettled` files changed while they were read and are held.
+  skipped: {
+    unreadable: number;
+    too_large: number;
+    special: number;
+    long_path: number;
+    unsettled: number;
+  };
+}
+
+// The checkpoint, new or, where nothing has changed, the last one.
+export type CheckpointMade = Checkpoint & {
+  created: boolean;
+  bytes_written: Bytes;
+  // Files since the last one with the same `ignored`.
+  changed: {
+    added: number;
+    modified: number;
+    deleted: number;
+  };
+  // The first thousand.
+  skipped_files: Array<{
+    path: Path;
+    path_bytes?: Base64;
+    why: 'unreadable' | 'too_large' | 'special' | 'long_path' | 'unsettled';
+    size: Bytes;
+  }>;
+};
+
+export interface Checkpoints {
+  checkpoints: Checkpoint[];
+  cursor: NextCursor;
+}
+
+// What a name was or is.
+export interface CheckpointSide {
+  kind: 'file' | 'folder' | 'symlink';
+  size: Bytes;
+  mode: number;
+}
+
+// null where it is not there.
+export type CheckpointSideOrNull = CheckpointSide | null;
+
+// In the order of paths. A folder only where it is empty or has another mode.
+export interface CheckpointChanges {
+  entries: Array<{
+    path: Path;
+    path_bytes?: Base64;
+    change: 'added' | 'modified' | 'deleted' | 'type_changed' | 'mode_changed';
+    old: CheckpointSideOrNull;
+    new: CheckpointSideOrNull;
+  }>;
+  cursor: NextCursor;
+}
+
+// A symlink's content is its target.
+export interface CheckpointContent {
+  path: Path;
+  path_bytes?: Base64;
+  content: string;
+  encoding: Encoding;
+  kind: 'file' | 'symlink';
+  size: Bytes;
+  offset: Bytes;
+  bytes: Bytes;
+  more: boolean;
+}
+
+// Empty where `binary` is true.
+export interface CheckpointDiff {
+  path: Path;
+  path_bytes?: Base64;
+  diff: string;
+  diff_bytes?: Base64;
+  // A NUL byte is in one of the two.
+  binary: boolean;
+  old: CheckpointSideOrNull;
+  new: CheckpointSideOrNull;
+}
+
+export interface CheckpointRestored {
+  restored: CheckpointNumber;
+  // The checkpoint of the tree as it was before.
+  undo: number;
+  written: number;
+  removed: number;
+  not_restored: number;
+  // The first thousand.
+  not_restored_files: Array<{
+    path: Path;
+    path_bytes?: Base64;
+    why: string;
+  }>;
 }
 
 // What each operation takes, answers and, before that, tells.
@@ -1391,6 +1502,48 @@ export interface Operations {
     result: Process;
     event: never;
   };
+  // Records the segment's whole tree.
+  'checkpoints.create': {
+    fields: { segment: SegmentName; label?: string; ignored?: boolean };
+    result: CheckpointMade;
+    event: never;
+  };
+  // The checkpoints, the newest first.
+  'checkpoints.list': {
+    fields: { segment: SegmentName; cursor?: Cursor; limit?: Limit };
+    result: Checkpoints;
+    event: never;
+  };
+  // What is different between a checkpoint and another one, or the tree as it is.
+  'checkpoints.compare': {
+    fields: { segment: SegmentName; checkpoint: CheckpointNumber; to?: CheckpointNumber; paths?: Paths; paths_bytes?: PathsBytes; cursor?: Cursor; limit?: Limit };
+    result: CheckpointChanges;
+    event: never;
+  };
+  // A file as a checkpoint has it.
+  'checkpoints.read': {
+    fields: { segment: SegmentName; checkpoint: CheckpointNumber; offset?: Bytes; bytes?: Bytes; encoding?: Encoding } & OneOf<{ path: Path; path_bytes: Base64 }>;
+    result: CheckpointContent;
+    event: never;
+  };
+  // The unified diff of one file.
+  'checkpoints.diff': {
+    fields: { segment: SegmentName; checkpoint: CheckpointNumber; to?: CheckpointNumber } & OneOf<{ path: Path; path_bytes: Base64 }>;
+    result: CheckpointDiff;
+    event: never;
+  };
+  // Makes the tree what it was, or some paths in it.
+  'checkpoints.restore': {
+    fields: { segment: SegmentName; paths?: Paths; paths_bytes?: PathsBytes; checkpoint: CheckpointNumber };
+    result: CheckpointRestored;
+    event: never;
+  };
+  // Forgets a checkpoint.
+  'checkpoints.delete': {
+    fields: { segment: SegmentName; checkpoint: CheckpointNumber };
+    result: Nothing;
+    event: never;
+  };
   // Tells what changes.
   'files.watch': {
     fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; recursive?: boolean; ignore?: boolean };
@@ -1823,6 +1976,34 @@ export const table = {
     need: 'operator', socket: true, method: 'POST', path: '/v2/segments/{segment}/vcs/clone',
     query: [], body: 'json', paths: [], answer: 'Process',
   },
+  'checkpoints.create': {
+    need: 'operator', socket: true, method: 'POST', path: '/v2/segments/{segment}/checkpoints',
+    query: [], body: 'json', paths: [], answer: 'CheckpointMade',
+  },
+  'checkpoints.list': {
+    need: 'viewer', socket: true, method: 'GET', path: '/v2/segments/{segment}/checkpoints',
+    query: ['cursor', 'limit'], body: 'none', paths: [], answer: 'Checkpoints',
+  },
+  'checkpoints.compare': {
+    need: 'viewer', socket: true, method: 'GET', path: '/v2/segments/{segment}/checkpoints/{checkpoint}/compare',
+    query: ['to', 'paths', 'cursor', 'limit'], body: 'none', paths: ['paths'], answer: 'CheckpointChanges',
+  },
+  'checkpoints.read': {
+    need: 'viewer', socket: true, method: 'GET', path: '/v2/segments/{segment}/checkpoints/{checkpoint}/read',
+    query: ['path', 'offset', 'bytes', 'encoding'], body: 'none', paths: ['path'], answer: 'CheckpointContent',
+  },
+  'checkpoints.diff': {
+    need: 'viewer', socket: true, method: 'GET', path: '/v2/segments/{segment}/checkpoints/{checkpoint}/diff',
+    query: ['path', 'to'], body: 'none', paths: ['path'], answer: 'CheckpointDiff',
+  },
+  'checkpoints.restore': {
+    need: 'operator', socket: true, method: 'POST', path: '/v2/segments/{segment}/checkpoints/{checkpoint}/restore',
+    query: [], body: 'json', paths: ['paths'], answer: 'CheckpointRestored',
+  },
+  'checkpoints.delete': {
+    need: 'operator', socket: true, method: 'DELETE', path: '/v2/segments/{segment}/checkpoints/{checkpoint}',
+    query: [], body: 'none', paths: [], answer: 'Nothing',
+  },
   'files.watch': {
     need: 'viewer', socket: true, method: null, path: null,
     query: [], body: 'none', paths: ['path'], answer: 'Nothing',
@@ -1854,10 +2035,10 @@ export const table = {
 } as const satisfies Record<OperationName, Row>;
 
 // Called with one JSON object and answered with one, over HTTP.
-export type HttpName = 'segments.list' | 'segments.create' | 'workspaces.list' | 'workspaces.create' | 'workspaces.destroy' | 'workspaces.adopt' | 'workspaces.diff' | 'workspaces.merge' | 'files.stat' | 'files.read' | 'files.write' | 'files.edit' | 'files.append' | 'files.list' | 'files.find' | 'files.search' | 'files.mkdir' | 'files.symlink' | 'files.move' | 'files.copy' | 'files.delete' | 'uploads.create' | 'uploads.get' | 'uploads.abort' | 'uploads.finish' | 'processes.start' | 'processes.list' | 'processes.get' | 'processes.remove' | 'processes.output' | 'processes.wait' | 'processes.input' | 'processes.resize' | 'processes.signal' | 'processes.kill' | 'jj.status' | 'jj.show' | 'jj.diff' | 'jj.log' | 'jj.bookmarks' | 'jj.operations' | 'jj.workspaces' | 'jj.describe' | 'jj.new' | 'jj.squash' | 'jj.bookmark.create' | 'jj.bookmark.set' | 'jj.bookmark.move' | 'jj.bookmark.delete' | 'jj.undo' | 'jj.redo' | 'jj.operation.restore' | 'jj.workspace.add' | 'jj.workspace.forget' | 'jj.workspace.update_stale' | 'vcs.status' | 'vcs.diff' | 'vcs.log' | 'vcs.show' | 'vcs.content' | 'vcs.blame' | 'vcs.refs' | 'vcs.conflicts' | 'vcs.stashes' | 'vcs.worktrees' | 'vcs.stage' | 'vcs.unstage' | 'vcs.discard' | 'vcs.commit' | 'vcs.branch' | 'vcs.branch_rename' | 'vcs.branch_delete' | 'vcs.switch' | 'vcs.tag' | 'vcs.tag_delete' | 'vcs.stash' | 'vcs.stash_apply' | 'vcs.stash_pop' | 'vcs.stash_drop' | 'vcs.merge' | 'vcs.rebase' | 'vcs.cherry_pick' | 'vcs.revert' | 'vcs.reset' | 'vcs.sequence' | 'vcs.fetch' | 'vcs.push' | 'vcs.pull' | 'vcs.clone';
+export type HttpName = 'segments.list' | 'segments.create' | 'workspaces.list' | 'workspaces.create' | 'workspaces.destroy' | 'workspaces.adopt' | 'workspaces.diff' | 'workspaces.merge' | 'files.stat' | 'files.read' | 'files.write' | 'files.edit' | 'files.append' | 'files.list' | 'files.find' | 'files.search' | 'files.mkdir' | 'files.symlink' | 'files.move' | 'files.copy' | 'files.delete' | 'uploads.create' | 'uploads.get' | 'uploads.abort' | 'uploads.finish' | 'processes.start' | 'processes.list' | 'processes.get' | 'processes.remove' | 'processes.output' | 'processes.wait' | 'processes.input' | 'processes.resize' | 'processes.signal' | 'processes.kill' | 'jj.status' | 'jj.show' | 'jj.diff' | 'jj.log' | 'jj.bookmarks' | 'jj.operations' | 'jj.workspaces' | 'jj.describe' | 'jj.new' | 'jj.squash' | 'jj.bookmark.create' | 'jj.bookmark.set' | 'jj.bookmark.move' | 'jj.bookmark.delete' | 'jj.undo' | 'jj.redo' | 'jj.operation.restore' | 'jj.workspace.add' | 'jj.workspace.forget' | 'jj.workspace.update_stale' | 'vcs.status' | 'vcs.diff' | 'vcs.log' | 'vcs.show' | 'vcs.content' | 'vcs.blame' | 'vcs.refs' | 'vcs.conflicts' | 'vcs.stashes' | 'vcs.worktrees' | 'vcs.stage' | 'vcs.unstage' | 'vcs.discard' | 'vcs.commit' | 'vcs.branch' | 'vcs.branch_rename' | 'vcs.branch_delete' | 'vcs.switch' | 'vcs.tag' | 'vcs.tag_delete' | 'vcs.stash' | 'vcs.stash_apply' | 'vcs.stash_pop' | 'vcs.stash_drop' | 'vcs.merge' | 'vcs.rebase' | 'vcs.cherry_pick' | 'vcs.revert' | 'vcs.reset' | 'vcs.sequence' | 'vcs.fetch' | 'vcs.push' | 'vcs.pull' | 'vcs.clone' | 'checkpoints.create' | 'checkpoints.list' | 'checkpoints.compare' | 'checkpoints.read' | 'checkpoints.diff' | 'checkpoints.restore' | 'checkpoints.delete';
 
 // Called over the WebSocket, and answered once.
-export type SocketName = 'segments.list' | 'segments.create' | 'workspaces.list' | 'workspaces.create' | 'workspaces.destroy' | 'workspaces.adopt' | 'workspaces.diff' | 'workspaces.merge' | 'files.stat' | 'files.read' | 'files.write' | 'files.edit' | 'files.append' | 'files.list' | 'files.find' | 'files.search' | 'files.mkdir' | 'files.symlink' | 'files.move' | 'files.copy' | 'files.delete' | 'processes.start' | 'processes.list' | 'processes.get' | 'processes.remove' | 'processes.output' | 'processes.wait' | 'processes.input' | 'processes.resize' | 'processes.signal' | 'processes.kill' | 'jj.status' | 'jj.show' | 'jj.diff' | 'jj.log' | 'jj.bookmarks' | 'jj.operations' | 'jj.workspaces' | 'jj.describe' | 'jj.new' | 'jj.squash' | 'jj.bookmark.create' | 'jj.bookmark.set' | 'jj.bookmark.move' | 'jj.bookmark.delete' | 'jj.undo' | 'jj.redo' | 'jj.operation.restore' | 'jj.workspace.add' | 'jj.workspace.forget' | 'jj.workspace.update_stale' | 'vcs.status' | 'vcs.diff' | 'vcs.log' | 'vcs.show' | 'vcs.content' | 'vcs.blame' | 'vcs.refs' | 'vcs.conflicts' | 'vcs.stashes' | 'vcs.worktrees' | 'vcs.stage' | 'vcs.unstage' | 'vcs.discard' | 'vcs.commit' | 'vcs.branch' | 'vcs.branch_rename' | 'vcs.branch_delete' | 'vcs.switch' | 'vcs.tag' | 'vcs.tag_delete' | 'vcs.stash' | 'vcs.stash_apply' | 'vcs.stash_pop' | 'vcs.stash_drop' | 'vcs.merge' | 'vcs.rebase' | 'vcs.cherry_pick' | 'vcs.revert' | 'vcs.reset' | 'vcs.sequence' | 'vcs.fetch' | 'vcs.push' | 'vcs.pull' | 'vcs.clone';
+export type SocketName = 'segments.list' | 'segments.create' | 'workspaces.list' | 'workspaces.create' | 'workspaces.destroy' | 'workspaces.adopt' | 'workspaces.diff' | 'workspaces.merge' | 'files.stat' | 'files.read' | 'files.write' | 'files.edit' | 'files.append' | 'files.list' | 'files.find' | 'files.search' | 'files.mkdir' | 'files.symlink' | 'files.move' | 'files.copy' | 'files.delete' | 'processes.start' | 'processes.list' | 'processes.get' | 'processes.remove' | 'processes.output' | 'processes.wait' | 'processes.input' | 'processes.resize' | 'processes.signal' | 'processes.kill' | 'jj.status' | 'jj.show' | 'jj.diff' | 'jj.log' | 'jj.bookmarks' | 'jj.operations' | 'jj.workspaces' | 'jj.describe' | 'jj.new' | 'jj.squash' | 'jj.bookmark.create' | 'jj.bookmark.set' | 'jj.bookmark.move' | 'jj.bookmark.delete' | 'jj.undo' | 'jj.redo' | 'jj.operation.restore' | 'jj.workspace.add' | 'jj.workspace.forget' | 'jj.workspace.update_stale' | 'vcs.status' | 'vcs.diff' | 'vcs.log' | 'vcs.show' | 'vcs.content' | 'vcs.blame' | 'vcs.refs' | 'vcs.conflicts' | 'vcs.stashes' | 'vcs.worktrees' | 'vcs.stage' | 'vcs.unstage' | 'vcs.discard' | 'vcs.commit' | 'vcs.branch' | 'vcs.branch_rename' | 'vcs.branch_delete' | 'vcs.switch' | 'vcs.tag' | 'vcs.tag_delete' | 'vcs.stash' | 'vcs.stash_apply' | 'vcs.stash_pop' | 'vcs.stash_drop' | 'vcs.merge' | 'vcs.rebase' | 'vcs.cherry_pick' | 'vcs.revert' | 'vcs.reset' | 'vcs.sequence' | 'vcs.fetch' | 'vcs.push' | 'vcs.pull' | 'vcs.clone' | 'checkpoints.create' | 'checkpoints.list' | 'checkpoints.compare' | 'checkpoints.read' | 'checkpoints.diff' | 'checkpoints.restore' | 'checkpoints.delete';
 
 // What has a shape can be checked when it arrives: see parse.ts.
 export interface Shapes {
@@ -1945,6 +2126,16 @@ export interface Shapes {
   VcsStashes: VcsStashes;
   VcsWorktrees: VcsWorktrees;
   VcsChanged: VcsChanged;
+  CheckpointNumber: CheckpointNumber;
+  Checkpoint: Checkpoint;
+  CheckpointMade: CheckpointMade;
+  Checkpoints: Checkpoints;
+  CheckpointSide: CheckpointSide;
+  CheckpointSideOrNull: CheckpointSideOrNull;
+  CheckpointChanges: CheckpointChanges;
+  CheckpointContent: CheckpointContent;
+  CheckpointDiff: CheckpointDiff;
+  CheckpointRestored: CheckpointRestored;
 }
 
 export type ShapeName = keyof Shapes;
@@ -2034,4 +2225,14 @@ export const shapes: Record<ShapeName, object> = {
   VcsStashes: {"type":"object","required":["stashes","engine"],"properties":{"stashes":{"type":"array","items":{"type":"object","required":["id","message","time"],"properties":{"id":{"$ref":"VcsId"},"message":{"type":"string"},"message_bytes":{"$ref":"Base64"},"time":{"type":"integer"}}}},"engine":{"$ref":"VcsAnsweredBy"}}},
   VcsWorktrees: {"type":"object","required":["worktrees","engine"],"properties":{"worktrees":{"type":"array","items":{"type":"object","required":["path","head","branch","locked","missing"],"properties":{"path":{"type":"string"},"path_bytes":{"$ref":"Base64"},"head":{"type":["string","null"]},"branch":{"type":["string","null"]},"locked":{"type":"boolean"},"missing":{"type":"boolean"}}}},"engine":{"$ref":"VcsAnsweredBy"}}},
   VcsChanged: {"type":"object","required":["completed","conflicts","head","output"],"properties":{"completed":{"type":"boolean"},"conflicts":{"type":"array","items":{"type":"object","required":["path"],"properties":{"path":{"$ref":"Path"},"path_bytes":{"$ref":"Base64"}}}},"head":{"oneOf":[{"$ref":"VcsCommit"},{"type":"null"}]},"output":{"type":"string"}}},
+  CheckpointNumber: {"type":"integer"},
+  Checkpoint: {"type":"object","required":["checkpoint","created_ns","reason","label","ignored","files","bytes","skipped"],"properties":{"checkpoint":{"$ref":"CheckpointNumber"},"created_ns":{"$ref":"Nanoseconds"},"reason":{"type":"string","enum":["request","turn","restore"]},"label":{"type":"string"},"ignored":{"type":"boolean"},"files":{"type":"integer"},"bytes":{"$ref":"Bytes"},"skipped":{"type":"object","required":["unreadable","too_large","special","long_path","unsettled"],"properties":{"unreadable":{"type":"integer"},"too_large":{"type":"integer"},"special":{"type":"integer"},"long_path":{"type":"integer"},"unsettled":{"type":"integer"}}}}},
+  CheckpointMade: {"allOf":[{"$ref":"Checkpoint"},{"type":"object","required":["created","bytes_written","changed","skipped_files"],"properties":{"created":{"type":"boolean"},"bytes_written":{"$ref":"Bytes"},"changed":{"type":"object","required":["added","modified","deleted"],"properties":{"added":{"type":"integer"},"modified":{"type":"integer"},"deleted":{"type":"integer"}}},"skipped_files":{"type":"array","items":{"type":"object","required":["path","why","size"],"properties":{"path":{"$ref":"Path"},"path_bytes":{"$ref":"Base64"},"why":{"type":"string","enum":["unreadable","too_large","special","long_path","unsettled"]},"size":{"$ref":"Bytes"}}}}}}]},
+  Checkpoints: {"type":"object","required":["checkpoints","cursor"],"properties":{"checkpoints":{"type":"array","items":{"$ref":"Checkpoint"}},"cursor":{"$ref":"NextCursor"}}},
+  CheckpointSide: {"type":"object","required":["kind","size","mode"],"properties":{"kind":{"type":"string","enum":["file","folder","symlink"]},"size":{"$ref":"Bytes"},"mode":{"type":"integer"}}},
+  CheckpointSideOrNull: {"oneOf":[{"$ref":"CheckpointSide"},{"type":"null"}]},
+  CheckpointChanges: {"type":"object","required":["entries","cursor"],"properties":{"entries":{"type":"array","items":{"type":"object","required":["path","change","old","new"],"properties":{"path":{"$ref":"Path"},"path_bytes":{"$ref":"Base64"},"change":{"type":"string","enum":["added","modified","deleted","type_changed","mode_changed"]},"old":{"$ref":"CheckpointSideOrNull"},"new":{"$ref":"CheckpointSideOrNull"}}}},"cursor":{"$ref":"NextCursor"}}},
+  CheckpointContent: {"type":"object","required":["path","content","encoding","kind","size","offset","bytes","more"],"properties":{"path":{"$ref":"Path"},"path_bytes":{"$ref":"Base64"},"content":{"type":"string"},"encoding":{"$ref":"Encoding"},"kind":{"type":"string","enum":["file","symlink"]},"size":{"$ref":"Bytes"},"offset":{"$ref":"Bytes"},"bytes":{"$ref":"Bytes"},"more":{"type":"boolean"}}},
+  CheckpointDiff: {"type":"object","required":["path","diff","binary","old","new"],"properties":{"path":{"$ref":"Path"},"path_bytes":{"$ref":"Base64"},"diff":{"type":"string"},"diff_bytes":{"$ref":"Base64"},"binary":{"type":"boolean"},"old":{"$ref":"CheckpointSideOrNull"},"new":{"$ref":"CheckpointSideOrNull"}}},
+  CheckpointRestored: {"type":"object","required":["restored","undo","written","removed","not_restored","not_restored_files"],"properties":{"restored":{"$ref":"CheckpointNumber"},"undo":{"type":"integer"},"written":{"type":"integer"},"removed":{"type":"integer"},"not_restored":{"type":"integer"},"not_restored_files":{"type":"array","items":{"type":"object","required":["path","why"],"properties":{"path":{"$ref":"Path"},"path_bytes":{"$ref":"Base64"},"why":{"type":"string"}}}}}},
 };

@@ -64,7 +64,7 @@ describe("the comparison with the broker's table", () => {
         fields: [...one.fields].map(([name, field]) => {
           const meant = documents.meaning(field.schema, field.document) as { type?: string };
           const plain = meant.type === 'string' ? 'text' : meant.type === 'array' ? 'texts' : (meant.type ?? 'text');
-          return { name, type: field.path ? 'path' : (types[name] ?? plain), required: field.required };
+          return { name, type: field.path ? (plain === 'texts' ? 'paths' : 'path') : (types[name] ?? plain), required: field.required };
         }),
       }));
   };

@@ -19,6 +19,7 @@ import formats from 'ajv-formats';
 import {
   connectionOperations, docs, Documents, generated, httpOperations, isObject, list, methods, object, operations,
   socketOperations, text, type Field, type Fields, type Json, type Operation,
+  isPaths,
 } from './documents.js';
 import { generate } from './generate.js';
 
@@ -243,7 +244,7 @@ function pageSaysTheSame(documents: Documents, folder: string): string[] {
 
 // The field types of broker/operation.h. What is a text or a number may be either there.
 function fieldTypes(documents: Documents, field: Field): string[] {
-  if (field.path) return ['path'];
+  if (field.path) return [isPaths(field.schema) ? 'paths' : 'path'];
   const one = (schema: Json): string[] => {
     const { value, document } = documents.follow(schema, field.document);
     if (Array.isArray(value['oneOf'])) return value['oneOf'].flatMap(one);

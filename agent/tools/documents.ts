@@ -120,7 +120,10 @@ export interface Operation {
   output: boolean; // sends binary messages
 }
 
-const isPath = (schema: Json): boolean => isObject(schema) && text(schema['$ref']).endsWith('/schemas/Path');
+// A path, or a list of them.
+export const isPaths = (schema: Json): boolean => isObject(schema) && text(schema['$ref']).endsWith('/schemas/Paths');
+const isPath = (schema: Json): boolean =>
+  isPaths(schema) || (isObject(schema) && text(schema['$ref']).endsWith('/schemas/Path'));
 
 const schemaName = (schema: Json | undefined): string => {
   const name = isObject(schema) ? text(schema['$ref']).split('/').at(-1) : undefined;

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import {
   connectionOperations, Documents, generated, isObject, list, object, operations, text,
   type Field, type Fields, type Json, type Operation,
+  isPaths,
 } from './documents.js';
 
 const quote = (value: string): string => `'${value.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`;
@@ -78,6 +79,7 @@ function fieldsType(operation: Operation): string {
   for (const [name, field] of operation.fields) {
     if (operation.either.some((names) => names.includes(name))) continue;
     if (field.path && field.required) parts.push(`OneOf<{ ${name}: Path; ${name}_bytes: Base64 }>`);
+    else if (field.path && isPaths(field.schema)) plain.push(`${name}?: Paths`, `${name}_bytes?: PathsBytes`);
     else if (field.path) plain.push(`${name}?: Path`, `${name}_bytes?: Base64`);
     else plain.push(`${name}${field.required ? '' : '?'}: ${one(field)}`);
   }

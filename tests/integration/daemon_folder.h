@@ -30,7 +30,8 @@ class DaemonFolder {
 public:
     DaemonFolder() {
         std::filesystem::create_directories(root_ / "bin");
-        for (const char* name : {"toren", "toren-spawner", "toren-files-worker", "toren-vcs-worker", "toren-probe"})
+        for (const char* name : {"toren", "toren-spawner", "toren-files-worker", "toren-vcs-worker",
+                                 "toren-checkpoint-worker", "toren-probe"})
             put_program(name, name);
         put_program("/bin/true", "toren-broker");  // it never greets, so no daemon here announces itself
         std::filesystem::create_directories(root_ / "projects" / "one");

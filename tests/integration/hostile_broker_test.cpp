@@ -33,7 +33,8 @@ protected:
     void SetUp() override {
         const fs::path programs = fs::path(TOREN_BINARY_DIR) / "bin";
         fs::create_directories(root_ / "bin");
-        for (const char* name : {"toren", "toren-spawner", "toren-files-worker", "toren-vcs-worker", "toren-probe"})
+        for (const char* name : {"toren", "toren-spawner", "toren-files-worker", "toren-vcs-worker",
+                                 "toren-checkpoint-worker", "toren-probe"})
             fs::copy_file(programs / name, root_ / "bin" / name);
         fs::copy_file(programs / "hostile_broker", root_ / "bin" / "toren-broker");
         fs::create_directories(root_ / "projects" / "one");

@@ -21,6 +21,7 @@ ProbeReport probe(const std::string& folder) {
     for (const auto& [slot, name] : {std::pair{&programs.spawner, "toren-spawner"},
                                      {&programs.files_worker, "toren-files-worker"},
                                      {&programs.vcs_worker, "toren-vcs-worker"},
+                                     {&programs.checkpoint_worker, "toren-checkpoint-worker"},
                                      {&programs.probe, "toren-probe"}})
         slot->reset(::open((std::string(TOREN_BINARY_DIR "/bin/") + name).c_str(), O_PATH | O_CLOEXEC));
     auto report = probe_the_cage(programs, folder, Config{}, static_cast<bool>(landlock_abi()));

@@ -17,6 +17,7 @@ using Messages =
                Exited, StatFile, ReadFile, OpenFile, Opened, WriteFile, AppendFile, EditFile, ListFolder, MakeFolder,
                MakeSymlink, MovePath, CopyPath, DeletePath, BeginUpload, AppendUpload, StatUpload, FinishUpload,
                AbortUpload, WatchFolder, ArchiveFolder, VcsFind, VcsStatus, VcsDiff, VcsLog, VcsContent, VcsLists,
-               Chunk, Done>;
+               MakeCheckpoint, ListCheckpoints, CompareCheckpoint, ReadCheckpoint, DiffCheckpoint, RestoreCheckpoint,
+               DeleteCheckpoint, Chunk, Done>;
 
 }  // namespace toren::ipc

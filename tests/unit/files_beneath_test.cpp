@@ -5,7 +5,7 @@
 
 #include "tests/unit/files_worker.h"
 #include "workers/files/atomic_write.h"
-#include "workers/files/beneath.h"
+#include "workers/tree/beneath.h"
 
 namespace toren::workers {
 namespace {

@@ -3,7 +3,7 @@
 #include <random>
 
 #include "tests/unit/files_worker.h"
-#include "workers/files/diff.h"
+#include "workers/tree/diff.h"
 #include "workers/files/patch.h"
 
 namespace toren::workers {

@@ -1,7 +1,7 @@
 #include <sys/un.h>
 
 #include "tests/unit/files_worker.h"
-#include "workers/files/beneath.h"
+#include "workers/tree/beneath.h"
 
 namespace toren::workers {
 namespace {

@@ -5,8 +5,8 @@
 #include <random>
 
 #include "tests/unit/files_worker.h"
-#include "workers/files/beneath.h"
-#include "workers/files/glob.h"
+#include "workers/tree/beneath.h"
+#include "workers/tree/glob.h"
 
 namespace toren::workers {
 namespace {

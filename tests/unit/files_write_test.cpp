@@ -1,6 +1,6 @@
 #include "ipc/vcs_messages.h"
 #include "tests/unit/files_worker.h"
-#include "workers/files/beneath.h"
+#include "workers/tree/beneath.h"
 
 namespace toren::workers {
 namespace {

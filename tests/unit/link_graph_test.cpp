@@ -21,8 +21,8 @@ namespace fs = std::filesystem;
 
 const fs::path kSources = TOREN_SOURCE_DIR;
 const fs::path kPrograms = fs::path(TOREN_BINARY_DIR) / "bin";
-const char* const kProgramNames[] = {"toren", "toren-broker", "toren-spawner", "toren-files-worker",
-                                     "toren-vcs-worker"};
+const char* const kProgramNames[] = {
+    "toren", "toren-broker", "toren-spawner", "toren-files-worker", "toren-vcs-worker", "toren-checkpoint-worker"};
 
 std::string content(const fs::path& path) {
     std::stringstream text;
@@ -94,7 +94,7 @@ protected:
 const Names kStatic = {};
 #else
 // Started once a command or a cell: loading libraries took longer than making a cage.
-const Names kStatic = {"toren", "toren-spawner", "toren-files-worker"};
+const Names kStatic = {"toren", "toren-spawner", "toren-files-worker", "toren-checkpoint-worker"};
 #endif
 
 TEST_F(LinkedPrograms, TheStaticOnesNeedNothingAndTheOthersTheCLibrary) {
@@ -111,6 +111,7 @@ TEST_F(LinkedPrograms, AStaticOneHoldsNoLibraryThatIsForOthers) {
                                                    {"git_libgit2_init", {"toren-vcs-worker"}},
                                                    {"sqlite3_open", {"toren-broker"}},
                                                    {"ZSTD_compressStream2", {"toren-files-worker"}},
+                                                   {"SHA256_Update", {"toren-checkpoint-worker"}},
                                                    {"EVP_DigestInit_ex", {}}};
     for (const auto& [function, users] : kUsersOf)
         for (const char* program : kProgramNames) {
@@ -217,7 +218,10 @@ TEST(IncludeGraph, APartIncludesOnlyThePartsThatItsProcessMayHave) {
         {"supervisor/", {"base/", "ipc/", "policy/", "supervisor/"}},
         {"broker/", {"base/", "ipc/", "policy/", "broker/"}},
         {"workers/service_channel.", {"base/", "ipc/", "policy/", "workers/service_channel."}},
-        {"workers/files/", {"base/", "ipc/", "policy/", "workers/service_channel.", "workers/files/"}},
+        {"workers/tree/", {"base/", "workers/tree/"}},
+        {"workers/files/", {"base/", "ipc/", "policy/", "workers/service_channel.", "workers/tree/", "workers/files/"}},
+        {"workers/checkpoints/",
+         {"base/", "ipc/", "policy/", "workers/service_channel.", "workers/tree/", "workers/checkpoints/"}},
         {"workers/vcs/", {"base/", "ipc/", "policy/", "workers/service_channel.", "workers/vcs/"}},
         {"workers/spawner/", {"base/", "ipc/", "policy/", "workers/spawner/"}},
         {"workers/probe/", {"base/", "ipc/", "workers/probe/"}},
@@ -238,7 +242,7 @@ TEST(IncludeGraph, ALibraryIsIncludedOnlyByThePartThatItIsFor) {
         {"boost/", {"broker/"}},
         {"nlohmann/", {"broker/", "cli/"}},
         {"sqlite3.h", {"broker/store.cpp"}},
-        {"openssl/", {"broker/auth.cpp", "broker/digest.cpp"}},
+        {"openssl/", {"broker/auth.cpp", "broker/digest.cpp", "workers/checkpoints/object_id.cpp"}},
         {"git2", {"workers/vcs/"}},
         {"seccomp.h", {"policy/filter_table.cpp"}},
         {"toml++/", {"policy/config.cpp"}},
@@ -279,7 +283,7 @@ TEST(ProcessHeaders, TheMainFileOfEveryProcessOpensWithWhatAReviewerMustKnow) {
     std::vector<std::string> mains = {"supervisor/serve.cpp", "broker/main.cpp", "runner/run.cpp"};
     for (const auto& entry : fs::directory_iterator(kSources / "workers"))
         if (fs::exists(entry.path() / "main.cpp")) mains.push_back(fs::relative(entry.path() / "main.cpp", kSources));
-    EXPECT_EQ(mains.size(), 7U);
+    EXPECT_EQ(mains.size(), 8U);
     for (const auto& main : mains) {
         std::istringstream lines(content(kSources / main));
         std::vector<std::string> fields;

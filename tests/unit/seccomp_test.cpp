@@ -165,7 +165,8 @@ TEST_P(EveryFilter, ProgramFitsTheKernel) {
 }
 
 TEST(ServiceFilters, NoServiceCanExecuteOrMakeProcessesOrSockets) {
-    for (const FilterRole role : {FilterRole::kBroker, FilterRole::kFiles, FilterRole::kVcs, FilterRole::kCommandInit})
+    for (const FilterRole role : {FilterRole::kBroker, FilterRole::kFiles, FilterRole::kVcs, FilterRole::kCheckpoints,
+                                  FilterRole::kCommandInit})
         for (const char* call : {"execve",
                                  "execveat",
                                  "clone",
@@ -197,7 +198,8 @@ TEST(ServiceFilters, NoServiceCanExecuteOrMakeProcessesOrSockets) {
 }
 
 TEST(ServiceFilters, NoServiceCanMakeMemoryExecutable) {
-    for (const FilterRole role : {FilterRole::kBroker, FilterRole::kFiles, FilterRole::kVcs, FilterRole::kCommandInit})
+    for (const FilterRole role : {FilterRole::kBroker, FilterRole::kFiles, FilterRole::kVcs, FilterRole::kCheckpoints,
+                                  FilterRole::kCommandInit})
         for (const char* call : {"mmap", "mprotect"}) {
             EXPECT_EQ(decide(role, call, {0, 4096, PROT_READ | PROT_WRITE}), kAllowed);
             EXPECT_EQ(decide(role, call, {0, 4096, PROT_READ | PROT_EXEC}), kKilled);
@@ -206,7 +208,8 @@ TEST(ServiceFilters, NoServiceCanMakeMemoryExecutable) {
 }
 
 TEST(ServiceFilters, NoServiceCanSendSignalsThroughADescriptor) {
-    for (const FilterRole role : {FilterRole::kBroker, FilterRole::kFiles, FilterRole::kVcs, FilterRole::kCommandInit})
+    for (const FilterRole role : {FilterRole::kBroker, FilterRole::kFiles, FilterRole::kVcs, FilterRole::kCheckpoints,
+                                  FilterRole::kCommandInit})
         for (const std::uint64_t command :
              {std::uint64_t{F_SETOWN}, std::uint64_t{F_SETSIG}, std::uint64_t{F_SETOWN_EX}, std::uint64_t{F_SETLEASE}})
             EXPECT_EQ(decide(role, "fcntl", {3, command}), kKilled);
@@ -220,6 +223,14 @@ TEST(BrokerFilter, HotCallsCarryNoConditions) {
             if (std::string_view(row.call) == call) {
                 EXPECT_TRUE(row.when.empty()) << call;
             }
+}
+
+TEST(CheckpointsFilter, OpensOnlyThroughOpenat2) {
+    for (const char* call : {"open", "openat", "creat", "open_by_handle_at", "linkat", "fchmodat", "inotify_add_watch"})
+        if (call_number(call) >= 0) {
+            EXPECT_EQ(decide(FilterRole::kCheckpoints, call), kKilled) << call;
+        }
+    EXPECT_EQ(decide(FilterRole::kCheckpoints, "openat2"), kAllowed);
 }
 
 TEST(FilesFilter, OpensOnlyThroughOpenat2) {
@@ -430,7 +441,8 @@ TEST(InstalledServiceFilter, ExecuteEndsTheProcess) {
         return 126;
     };
     EXPECT_EQ(unconfined(execute), 0);
-    for (const FilterRole role : {FilterRole::kBroker, FilterRole::kFiles, FilterRole::kVcs, FilterRole::kCommandInit})
+    for (const FilterRole role : {FilterRole::kBroker, FilterRole::kFiles, FilterRole::kVcs, FilterRole::kCheckpoints,
+                                  FilterRole::kCommandInit})
         EXPECT_EQ(ended_by(role, execute), SIGSYS) << filter_role_name(role);
 }
 
@@ -445,8 +457,8 @@ TEST(InstalledServiceFilter, SocketForkAndExecutableMemoryEndTheProcess) {
     };
     for (const auto& attempt : attempts) {
         EXPECT_EQ(unconfined(attempt), 0);
-        for (const FilterRole role :
-             {FilterRole::kBroker, FilterRole::kFiles, FilterRole::kVcs, FilterRole::kCommandInit})
+        for (const FilterRole role : {FilterRole::kBroker, FilterRole::kFiles, FilterRole::kVcs,
+                                      FilterRole::kCheckpoints, FilterRole::kCommandInit})
             EXPECT_EQ(ended_by(role, attempt), SIGSYS) << filter_role_name(role);
     }
 }

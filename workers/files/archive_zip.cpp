@@ -4,7 +4,7 @@
 #include <algorithm>
 
 #include "workers/files/archive_writer.h"
-#include "workers/files/utf8.h"
+#include "workers/tree/utf8.h"
 
 namespace toren::workers {
 namespace {

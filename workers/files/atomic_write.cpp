@@ -5,19 +5,9 @@
 
 #include "workers/files/condition.h"
 #include "workers/files/facts.h"
-#include "workers/files/own_names.h"
+#include "workers/tree/own_names.h"
 
 namespace toren::workers {
-
-Result<> write_all(int file, std::string_view bytes) {
-    while (!bytes.empty()) {
-        const ssize_t length = ::write(file, bytes.data(), bytes.size());
-        if (length < 0 && errno == EINTR) continue;
-        if (length < 0) return errno_error("write");
-        bytes.remove_prefix(static_cast<std::size_t>(length));
-    }
-    return Ok{};
-}
 
 Result<AtomicWrite> AtomicWrite::begin(int segment, const std::string& path, bool create_parents, std::uint32_t mode) {
     TRY_ASSIGN(auto place, place_beneath(segment, path, create_parents));

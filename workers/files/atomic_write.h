@@ -8,12 +8,10 @@
 
 #include "base/result.h"
 #include "ipc/messages.h"
-#include "workers/files/beneath.h"
+#include "workers/tree/beneath.h"
+#include "workers/tree/write_all.h"
 
 namespace toren::workers {
-
-// All of it; a write of the kernel may take less.
-Result<> write_all(int file, std::string_view bytes);
 
 class AtomicWrite {
 public:

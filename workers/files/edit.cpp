@@ -8,7 +8,7 @@
 
 #include "workers/files/atomic_write.h"
 #include "workers/files/condition.h"
-#include "workers/files/diff.h"
+#include "workers/tree/diff.h"
 #include "workers/files/facts.h"
 #include "workers/files/operations.h"
 #include "workers/files/patch.h"

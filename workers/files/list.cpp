@@ -7,12 +7,12 @@
 #include <climits>
 #include <optional>
 
-#include "workers/files/beneath.h"
+#include "workers/tree/beneath.h"
 #include "workers/files/facts.h"
-#include "workers/files/folder_reader.h"
-#include "workers/files/folder_stack.h"
-#include "workers/files/glob.h"
-#include "workers/files/ignore_rules.h"
+#include "workers/tree/folder_reader.h"
+#include "workers/tree/folder_stack.h"
+#include "workers/tree/glob.h"
+#include "workers/tree/ignore_rules.h"
 #include "workers/files/operations.h"
 
 namespace toren::workers {

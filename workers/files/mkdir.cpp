@@ -3,7 +3,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "workers/files/beneath.h"
+#include "workers/tree/beneath.h"
 #include "workers/files/facts.h"
 #include "workers/files/operations.h"
 

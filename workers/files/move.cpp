@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "workers/files/beneath.h"
+#include "workers/tree/beneath.h"
 #include "workers/files/condition.h"
 #include "workers/files/facts.h"
 #include "workers/files/operations.h"

@@ -4,7 +4,7 @@
 #include <optional>
 #include <vector>
 
-#include "workers/files/diff.h"
+#include "workers/tree/diff.h"
 #include "workers/files/search.h"
 
 namespace toren::workers {

@@ -6,7 +6,7 @@
 #include <limits>
 #include <optional>
 
-#include "workers/files/beneath.h"
+#include "workers/tree/beneath.h"
 #include "workers/files/facts.h"
 #include "workers/files/operations.h"
 

@@ -11,10 +11,10 @@
 #include "workers/files/atomic_write.h"
 #include "workers/files/condition.h"
 #include "workers/files/facts.h"
-#include "workers/files/folder_reader.h"
+#include "workers/tree/folder_reader.h"
 #include "workers/files/locked_file.h"
 #include "workers/files/operations.h"
-#include "workers/files/own_names.h"
+#include "workers/tree/own_names.h"
 
 namespace toren::workers {
 namespace {

@@ -13,10 +13,10 @@
 #include <set>
 #include <vector>
 
-#include "workers/files/beneath.h"
+#include "workers/tree/beneath.h"
 #include "workers/files/facts.h"
 #include "workers/files/operations.h"
-#include "workers/files/own_names.h"
+#include "workers/tree/own_names.h"
 #include "workers/files/watch_tree.h"
 
 namespace toren::workers {

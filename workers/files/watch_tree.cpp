@@ -9,10 +9,10 @@
 #include <climits>
 #include <vector>
 
-#include "workers/files/beneath.h"
-#include "workers/files/folder_reader.h"
-#include "workers/files/folder_stack.h"
-#include "workers/files/own_names.h"
+#include "workers/tree/beneath.h"
+#include "workers/tree/folder_reader.h"
+#include "workers/tree/folder_stack.h"
+#include "workers/tree/own_names.h"
 
 namespace toren::workers {
 namespace {

@@ -10,7 +10,7 @@
 
 #include "base/result.h"
 #include "base/unique_fd.h"
-#include "workers/files/ignore_rules.h"
+#include "workers/tree/ignore_rules.h"
 
 namespace toren::workers {
 

@@ -19,10 +19,15 @@ struct Program {
     const char* name;
     int fd;
     int ruleset;
+    int store = -1;
 };
 
-constexpr Program kPrograms[] = {{"toren-files-worker", ipc::kSpawnerFilesProgramFd, ipc::kSpawnerFilesRulesetFd},
-                                 {"toren-vcs-worker", ipc::kSpawnerVcsProgramFd, ipc::kSpawnerVcsRulesetFd}};
+constexpr Program kPrograms[] = {
+    {"toren-files-worker", ipc::kSpawnerFilesProgramFd, ipc::kSpawnerFilesRulesetFd},
+    {"toren-vcs-worker", ipc::kSpawnerVcsProgramFd, ipc::kSpawnerVcsRulesetFd},
+    {"toren-checkpoint-worker", ipc::kSpawnerCheckpointProgramFd, ipc::kSpawnerCheckpointRulesetFd,
+     ipc::kSpawnerStoreFd},
+};
 
 Result<> become(const Program& program, const UniqueFd& channel, const ipc::CellSettings& cell) {
     TRY(drop_all_capabilities());
@@ -30,10 +35,11 @@ Result<> become(const Program& program, const UniqueFd& channel, const ipc::Cell
     sigset_t none;
     sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
-    constexpr int kProgram = ipc::kServiceRulesetFd + 1;
+    constexpr int kProgram = ipc::kServiceStoreFd + 1;
     std::vector<InheritedFd> kept = {{channel.get(), ipc::kServiceBrokerFd},
                                      {ipc::kSpawnerSegmentFd, ipc::kServiceSegmentFd},
                                      {program.fd, kProgram}};
+    if (program.store >= 0) kept.push_back({program.store, ipc::kServiceStoreFd});
     if (cell.landlock) kept.push_back({program.ruleset, ipc::kServiceRulesetFd});
     TRY(inherit_only(kept));
     if (::fcntl(kProgram, F_SETFD, FD_CLOEXEC) != 0) return errno_error("fcntl");

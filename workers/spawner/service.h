@@ -1,4 +1,4 @@
-// Starts a files or vcs worker of this cell: without capabilities from its first instruction; Landlock and the filter
+// Starts a files, vcs or checkpoint worker of this cell: without capabilities from its first instruction; Landlock and the filter
 // it takes on itself, for they would forbid the exec that starts it.
 #pragma once
 

@@ -1,9 +1,9 @@
-#include "workers/files/glob.h"
+#include "workers/tree/glob.h"
 
 #include <algorithm>
 #include <string>
 
-#include "workers/files/utf8.h"
+#include "workers/tree/utf8.h"
 
 namespace toren::workers {
 namespace {

@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "workers/files/glob.h"
+#include "workers/tree/glob.h"
 
 namespace toren::workers {
 
@@ -20,7 +20,9 @@ public:
 
     // The rules that hold in a folder: those of its own files in front of those from above. `path` of the folder ends
     // with '/' or is empty, and the paths that ignores() gets begin with it.
-    static Chain enter(Chain above, int folder, std::string_view path);
+    // `which`: kGitOnly for what git itself would leave out; .ignore files are for searching.
+    enum class Which { kAll, kGitOnly };
+    static Chain enter(Chain above, int folder, std::string_view path, Which which = Which::kAll);
     // Those of a listed folder and of the folders that lead to it from the segment. Where a link or a ".." is on the
     // way only the folder's own hold.
     static Chain of_path(int segment, const std::string& path, int folder, std::string& prefix);
@@ -36,6 +38,7 @@ private:
         bool folders_only = false;
         bool anchored = false;  // matched with the whole path from its file's folder, else with the last name
         std::string literal;    // where the pattern has nothing special
+        std::string ending;     // where it is "*" and this, as most are
         std::optional<Glob> glob;
     };
     using Rules = std::vector<Rule>;

@@ -1,4 +1,4 @@
-#include "workers/files/own_names.h"
+#include "workers/tree/own_names.h"
 
 #include <sys/random.h>
 #include <unistd.h>
@@ -28,9 +28,13 @@ bool is_id(std::string_view id) {
 std::string temporary_name() { return std::string(kWritePrefix) + random_id(); }
 
 bool is_own_name(std::string_view name) {
-    for (const auto prefix : {kWritePrefix, kUploadPrefix})
+    for (const auto prefix : {kWritePrefix, kUploadPrefix, kRestorePrefix})
         if (name.starts_with(prefix) && is_id(name.substr(prefix.size()))) return true;
     return false;
+}
+
+bool is_restore_name(std::string_view name) {
+    return name.starts_with(kRestorePrefix) && is_id(name.substr(kRestorePrefix.size()));
 }
 
 }  // namespace toren::workers

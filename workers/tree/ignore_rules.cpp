@@ -1,10 +1,10 @@
-#include "workers/files/ignore_rules.h"
+#include "workers/tree/ignore_rules.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "workers/files/beneath.h"
+#include "workers/tree/beneath.h"
 
 namespace toren::workers {
 namespace {
@@ -55,6 +55,9 @@ IgnoreRules::Rules IgnoreRules::parse(std::string_view text) {
         if (line.empty()) continue;
         if (line.find_first_of("*?[\\") == line.npos) {
             rule.literal = line;
+        } else if (!rule.anchored && line.size() > 1 && line.starts_with('*') &&
+                   line.find_first_of("*?[\\", 1) == line.npos) {
+            rule.ending = line.substr(1);
         } else {
             auto glob = Glob::compile(line, false);
             if (!glob) continue;  // as git: a pattern that is none fits nothing
@@ -70,12 +73,12 @@ IgnoreRules::Rules IgnoreRules::read(int folder, const std::string& path) {
     return text ? parse(*text) : Rules();
 }
 
-IgnoreRules::Chain IgnoreRules::enter(Chain above, int folder, std::string_view path) {
+IgnoreRules::Chain IgnoreRules::enter(Chain above, int folder, std::string_view path, Which which) {
     auto rules = std::make_shared<IgnoreRules>();
     struct stat about {};
     rules->repository_ = ::fstatat(folder, ".git", &about, AT_SYMLINK_NOFOLLOW) == 0;
     rules->gitignore_ = read(folder, ".gitignore");
-    rules->ignore_ = read(folder, ".ignore");
+    if (which == Which::kAll) rules->ignore_ = read(folder, ".ignore");
     if (rules->repository_) rules->exclude_ = read(folder, ".git/info/exclude");
     if (!rules->repository_ && rules->gitignore_.empty() && rules->ignore_.empty()) return above;
     rules->prefix_ = path.size();
@@ -113,7 +116,10 @@ std::optional<bool> IgnoreRules::verdict(const Rules& rules, std::string_view pa
     for (auto rule = rules.rbegin(); rule != rules.rend(); ++rule) {
         if (rule->folders_only && !folder) continue;
         const std::string_view subject = rule->anchored ? path : name;
-        if (rule->glob ? rule->glob->matches(subject) : rule->literal == subject) return !rule->takes_in;
+        if (rule->glob              ? rule->glob->matches(subject)
+            : !rule->ending.empty() ? subject.ends_with(rule->ending)
+                                    : rule->literal == subject)
+            return !rule->takes_in;
     }
     return std::nullopt;
 }

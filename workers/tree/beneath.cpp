@@ -1,4 +1,4 @@
-#include "workers/files/beneath.h"
+#include "workers/tree/beneath.h"
 
 #include <linux/openat2.h>
 #include <sys/stat.h>

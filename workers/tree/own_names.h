@@ -9,6 +9,7 @@ namespace toren::workers {
 
 inline constexpr std::string_view kWritePrefix = ".toren-write-";
 inline constexpr std::string_view kUploadPrefix = ".toren-upload-";
+inline constexpr std::string_view kRestorePrefix = ".toren-restore-";
 
 // 16 hexadecimal digits.
 std::string random_id();
@@ -16,7 +17,9 @@ bool is_id(std::string_view id);
 
 // A name that a write in the making has.
 std::string temporary_name();
-// Whether it is such a name, or that of an upload.
+// Whether it is such a name, or that of an upload, or of a file that a restore makes.
 bool is_own_name(std::string_view name);
+// Of a restore alone. There is one at a time in a segment, so that what another finds was left by one that was ended.
+bool is_restore_name(std::string_view name);
 
 }  // namespace toren::workers

@@ -1,4 +1,4 @@
-#include "workers/files/utf8.h"
+#include "workers/tree/utf8.h"
 
 namespace toren::workers {
 

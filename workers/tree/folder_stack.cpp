@@ -1,11 +1,11 @@
-#include "workers/files/folder_stack.h"
+#include "workers/tree/folder_stack.h"
 
 #include <fcntl.h>
 
 #include <algorithm>
 #include <climits>
 
-#include "workers/files/beneath.h"
+#include "workers/tree/beneath.h"
 
 namespace toren::workers {
 namespace {

@@ -1,4 +1,4 @@
-#include "workers/files/folder_reader.h"
+#include "workers/tree/folder_reader.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -9,7 +9,7 @@
 #include <cstddef>
 #include <cstring>
 
-#include "workers/files/beneath.h"
+#include "workers/tree/beneath.h"
 
 namespace toren::workers {
 

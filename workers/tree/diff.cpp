@@ -1,4 +1,4 @@
-#include "workers/files/diff.h"
+#include "workers/tree/diff.h"
 
 #include <algorithm>
 #include <cstdint>
@@ -136,12 +136,13 @@ std::vector<std::string_view> split_lines(std::string_view text) {
     return lines;
 }
 
-std::string unified_diff(std::string_view before, std::string_view after, const std::string& path, bool made) {
+std::string unified_diff(std::string_view before, std::string_view after, const std::string& path, bool made,
+                         bool removed) {
     const auto old_lines = split_lines(before), new_lines = split_lines(after);
     const auto changes = changes_between(old_lines, new_lines);
     if (changes.empty()) return "";
-    std::string out =
-        "--- " + (made ? std::string("/dev/null") : quoted("a/" + path)) + "\n+++ " + quoted("b/" + path) + '\n';
+    std::string out = "--- " + (made ? std::string("/dev/null") : quoted("a/" + path)) + "\n+++ " +
+                      (removed ? std::string("/dev/null") : quoted("b/" + path)) + '\n';
     for (std::size_t first = 0; first < changes.size();) {
         // Changes whose contexts touch are one hunk.
         std::size_t last = first;
