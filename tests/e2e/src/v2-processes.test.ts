@@ -134,9 +134,9 @@ describe('a process', () => {
     const fields = { argv: ['sh', '-c', 'echo x >> started; sleep 5'], request: 'deploy-1' };
     const [first, second] = await Promise.all([one.call('processes.start', fields), two.call('processes.start', fields)]);
     assert.equal(first.process, second.process);
-    await until('it to have begun', () => fs.existsSync(daemon().path('Alpha/started')));
-    assert.equal(daemon().read('Alpha/started'), 'x\n');
+    await until('it to have begun', () => fs.existsSync(daemon().path('Alpha/started')) && daemon().read('Alpha/started') !== '');
     await one.call('processes.kill', { process: first.process });
+    assert.equal(daemon().read('Alpha/started'), 'x\n');
     await Promise.all([one.close(), two.close()]);
   });
 
