@@ -32,7 +32,8 @@ Result<> map_own_ids(unsigned user, unsigned group);
 // as they are: what must not be made at all, the filter refuses.
 void bound_objects(std::span<const ObjectLimit> limits);
 
-// A copy of a host's folder that is mounted in no tree: only its descriptor leads there, nothing is executed from it, and
+// A copy of a host's folder that is mounted in no tree: only its descriptor leads there, nothing is executed from it,
+// and
 // ".." does not lead out of it. For before enter_root().
 Result<UniqueFd> mount_nowhere(const std::string& folder);
 

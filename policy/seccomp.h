@@ -21,7 +21,7 @@ enum class FilterRole : std::uint8_t {
     kCommand,      // closed deny-list: dangerous EPERM, unknown ENOSYS, the rest allowed
 };
 
-inline constexpr FilterRole kFilterRoles[] = {FilterRole::kBroker, FilterRole::kFiles, FilterRole::kVcs,
+inline constexpr FilterRole kFilterRoles[] = {FilterRole::kBroker,      FilterRole::kFiles,       FilterRole::kVcs,
                                               FilterRole::kCheckpoints, FilterRole::kCommandInit, FilterRole::kCommand};
 
 // "command-init": the name in errors, goldens and `toren policy show`.

@@ -12,7 +12,8 @@ using nlohmann::json;
 // By the order of the enumerations. All numbers are whole.
 constexpr const char* kNeeds[] = {"nobody", "viewer", "operator", "approver", "admin"};
 constexpr const char* kOvers[] = {"both", "http", "socket"};
-constexpr const char* kTypes[] = {"text", "path", "integer", "integer", "boolean", "texts", "paths", "object", "objects"};
+constexpr const char* kTypes[] = {"text",  "path",  "integer", "integer", "boolean",
+                                  "texts", "paths", "object",  "objects"};
 
 json row_of(const Operation& operation) {
     json fields = json::array();

@@ -3,8 +3,8 @@
 #include <random>
 
 #include "tests/unit/files_worker.h"
-#include "workers/tree/diff.h"
 #include "workers/files/patch.h"
+#include "workers/tree/diff.h"
 
 namespace toren::workers {
 namespace {

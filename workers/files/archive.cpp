@@ -8,12 +8,12 @@
 #include <vector>
 
 #include "workers/files/archive_writer.h"
-#include "workers/tree/beneath.h"
 #include "workers/files/facts.h"
+#include "workers/files/operations.h"
+#include "workers/tree/beneath.h"
 #include "workers/tree/folder_reader.h"
 #include "workers/tree/folder_stack.h"
 #include "workers/tree/ignore_rules.h"
-#include "workers/files/operations.h"
 #include "workers/tree/own_names.h"
 
 namespace toren::workers {

@@ -6,13 +6,13 @@
 
 #include <vector>
 
-#include "workers/tree/beneath.h"
 #include "workers/files/condition.h"
 #include "workers/files/delete_tree.h"
 #include "workers/files/facts.h"
+#include "workers/files/operations.h"
+#include "workers/tree/beneath.h"
 #include "workers/tree/folder_reader.h"
 #include "workers/tree/folder_stack.h"
-#include "workers/files/operations.h"
 #include "workers/tree/own_names.h"
 
 namespace toren::workers {

@@ -8,11 +8,11 @@
 
 #include "workers/files/atomic_write.h"
 #include "workers/files/condition.h"
-#include "workers/tree/diff.h"
 #include "workers/files/facts.h"
 #include "workers/files/operations.h"
 #include "workers/files/patch.h"
 #include "workers/files/search.h"
+#include "workers/tree/diff.h"
 
 namespace toren::workers {
 namespace {

@@ -7,13 +7,13 @@
 #include <climits>
 #include <optional>
 
-#include "workers/tree/beneath.h"
 #include "workers/files/facts.h"
+#include "workers/files/operations.h"
+#include "workers/tree/beneath.h"
 #include "workers/tree/folder_reader.h"
 #include "workers/tree/folder_stack.h"
 #include "workers/tree/glob.h"
 #include "workers/tree/ignore_rules.h"
-#include "workers/files/operations.h"
 
 namespace toren::workers {
 namespace {

@@ -3,9 +3,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "workers/tree/beneath.h"
 #include "workers/files/facts.h"
 #include "workers/files/operations.h"
+#include "workers/tree/beneath.h"
 
 namespace toren::workers {
 namespace {

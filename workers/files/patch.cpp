@@ -4,8 +4,8 @@
 #include <optional>
 #include <vector>
 
-#include "workers/tree/diff.h"
 #include "workers/files/search.h"
+#include "workers/tree/diff.h"
 
 namespace toren::workers {
 namespace {

@@ -6,9 +6,9 @@
 #include <limits>
 #include <optional>
 
-#include "workers/tree/beneath.h"
 #include "workers/files/facts.h"
 #include "workers/files/operations.h"
+#include "workers/tree/beneath.h"
 
 namespace toren::workers {
 namespace {

@@ -11,9 +11,9 @@
 #include "workers/files/atomic_write.h"
 #include "workers/files/condition.h"
 #include "workers/files/facts.h"
-#include "workers/tree/folder_reader.h"
 #include "workers/files/locked_file.h"
 #include "workers/files/operations.h"
+#include "workers/tree/folder_reader.h"
 #include "workers/tree/own_names.h"
 
 namespace toren::workers {

@@ -13,11 +13,11 @@
 #include <set>
 #include <vector>
 
-#include "workers/tree/beneath.h"
 #include "workers/files/facts.h"
 #include "workers/files/operations.h"
-#include "workers/tree/own_names.h"
 #include "workers/files/watch_tree.h"
+#include "workers/tree/beneath.h"
+#include "workers/tree/own_names.h"
 
 namespace toren::workers {
 namespace {

@@ -1,5 +1,5 @@
-// Starts a files, vcs or checkpoint worker of this cell: without capabilities from its first instruction; Landlock and the filter
-// it takes on itself, for they would forbid the exec that starts it.
+// Starts a files, vcs or checkpoint worker of this cell: without capabilities from its first instruction; Landlock and
+// the filter it takes on itself, for they would forbid the exec that starts it.
 #pragma once
 
 #include "base/child_process.h"
