@@ -94,6 +94,8 @@ FilterTable make_vcs_table() {
         "faccessat2", "readlink", "readlinkat", "getcwd", "lseek", "readv", "pread64", "getdents64",
         // The seed of libgit2's random numbers, and its check of who owns a repository.
         "getppid", "getpgid", "getpgrp", "getsid", "getuid", "geteuid", "getgid", "getegid", "sysinfo",
+        // A work tree is watched, as the files worker does it. What it may learn of it may read as well.
+        "inotify_init1", "inotify_add_watch", "inotify_rm_watch", "fchdir",
     });
     return table;
 }
