@@ -29,6 +29,7 @@ Task<Outcome<Reply>> status(Call& call) {
     ipc::VcsStatus request;
     request.path = given.text("path", ".");
     request.ignored = given.flag("ignored", false);
+    request.fresh = given.flag("fresh", false);
     request.counts = true;
     request.skip = std::get<std::uint64_t>(place);
     request.max_changes = std::get<std::uint64_t>(limit);
@@ -298,8 +299,9 @@ Task<Outcome<Reply>> list(Call& call) {
 
 using enum FieldType;
 constexpr FieldRow kPathField{"path", kPath}, kEngine{"engine", kText};
-constexpr FieldRow kStatus[] = {kPathField,        {"untracked", kText}, {"ignored", kBoolean},
-                                {"cursor", kText}, {"limit", kNumber},   kEngine};
+constexpr FieldRow kStatus[] = {
+    kPathField, {"untracked", kText}, {"ignored", kBoolean}, {"fresh", kBoolean}, {"cursor", kText}, {"limit", kNumber},
+    kEngine};
 constexpr FieldRow kDiff[] = {kPathField,
                               {"from", kText},
                               {"to", kText},

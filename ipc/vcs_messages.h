@@ -31,8 +31,9 @@ struct VcsStatus {
     VcsUntracked untracked = VcsUntracked::kFolders;  // kFolders: an untracked folder is one entry that ends with '/'
     bool ignored = false;
     bool counts = false;  // ahead and behind, stashes: what no v1 client sees
+    bool fresh = false;   // by a look at the whole work tree, whatever is known of it
     std::uint64_t skip = 0, max_changes = 0;
-    auto fields() { return std::tie(path, untracked, ignored, counts, skip, max_changes); }
+    auto fields() { return std::tie(path, untracked, ignored, counts, fresh, skip, max_changes); }
 };
 
 enum class VcsState : std::uint8_t {

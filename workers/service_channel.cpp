@@ -1,5 +1,6 @@
 #include "workers/service_channel.h"
 
+#include <poll.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -11,7 +12,7 @@
 
 namespace toren::workers {
 
-Result<> confine_service(int argc, char** argv, FilterRole role) {
+Result<> hold_service_to_segment(int argc, char** argv) {
     // The C library opens /etc/localtime with the first time that it writes out, in UTC too. That would be the log's,
     // and the filter would end the worker in the place of what it had to say.
     ::tzset();
@@ -20,6 +21,11 @@ Result<> confine_service(int argc, char** argv, FilterRole role) {
         TRY(restrict_to_ruleset(ipc::kServiceRulesetFd));
         ::close(ipc::kServiceRulesetFd);
     }
+    return Ok{};
+}
+
+Result<> confine_service(int argc, char** argv, FilterRole role) {
+    TRY(hold_service_to_segment(argc, argv));
     return install_filter(role);
 }
 
@@ -60,6 +66,11 @@ std::optional<ipc::Packet> ServiceChannel::next() {
     }
     channel_.close();
     return std::nullopt;
+}
+
+bool ServiceChannel::waits() const {
+    pollfd ready{channel_.fd(), POLLIN, 0};
+    return ::poll(&ready, 1, 0) != 0;
 }
 
 void ServiceChannel::write(std::string_view bytes) {

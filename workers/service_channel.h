@@ -15,6 +15,8 @@ namespace toren::workers {
 
 // Landlock (unless --without-landlock), then the role's filter; after it only the segment is left.
 Result<> confine_service(int argc, char** argv, FilterRole role);
+// Its first rung, for a worker that has something to do before the filter.
+Result<> hold_service_to_segment(int argc, char** argv);
 
 struct Refusal {
     ipc::Failure failure;
@@ -50,6 +52,8 @@ public:
 
     // The next packet; nothing once the broker has gone or broken a rule: then a request is left as if it never was.
     std::optional<ipc::Packet> next();
+    // Whether one is there already, or the broker has gone.
+    bool waits() const;
     // Parts of the answer. Sent in chunks as they fill; the broker reads at its own pace and this waits for it.
     void write(std::string_view bytes);
     template <typename T>

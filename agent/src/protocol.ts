@@ -1300,7 +1300,7 @@ export interface Operations {
   };
   // What git status tells.
   'vcs.status': {
-    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; untracked?: 'none' | 'folders' | 'all'; ignored?: boolean; cursor?: Cursor; limit?: number; engine?: VcsEngine };
+    fields: { segment: SegmentName; path?: Path; path_bytes?: Base64; untracked?: 'none' | 'folders' | 'all'; ignored?: boolean; fresh?: boolean; cursor?: Cursor; limit?: number; engine?: VcsEngine };
     result: VcsStatus;
     event: never;
   };
@@ -1842,7 +1842,7 @@ export const table = {
   },
   'vcs.status': {
     need: 'viewer', socket: true, method: 'GET', path: '/v2/segments/{segment}/vcs/status',
-    query: ['path', 'untracked', 'ignored', 'cursor', 'limit', 'engine'], body: 'none', paths: ['path'], answer: 'VcsStatus',
+    query: ['path', 'untracked', 'ignored', 'fresh', 'cursor', 'limit', 'engine'], body: 'none', paths: ['path'], answer: 'VcsStatus',
   },
   'vcs.diff': {
     need: 'viewer', socket: true, method: 'GET', path: '/v2/segments/{segment}/vcs/diff',

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <memory>
@@ -25,6 +26,7 @@ inline Shell git_shell(const std::string& folder, const std::string& script) {
     const std::string file = folder + ".sh";
     std::ofstream(file) << "cd '" << folder << "'\n" << kShellSetup << "\n" << script << "\n";
     Shell result;
+    std::filesystem::current_path("/");  // watching goes from folder to folder, and the last one may have gone
     const std::unique_ptr<FILE, int (*)(FILE*)> pipe(::popen(("sh '" + file + "' 2>'" + file + ".err'").c_str(), "r"),
                                                      [](FILE*) { return 0; });
     char buffer[4096];

@@ -222,7 +222,7 @@ TEST(IncludeGraph, APartIncludesOnlyThePartsThatItsProcessMayHave) {
         {"workers/files/", {"base/", "ipc/", "policy/", "workers/service_channel.", "workers/tree/", "workers/files/"}},
         {"workers/checkpoints/",
          {"base/", "ipc/", "policy/", "workers/service_channel.", "workers/tree/", "workers/checkpoints/"}},
-        {"workers/vcs/", {"base/", "ipc/", "policy/", "workers/service_channel.", "workers/vcs/"}},
+        {"workers/vcs/", {"base/", "ipc/", "policy/", "workers/service_channel.", "workers/tree/", "workers/vcs/"}},
         {"workers/spawner/", {"base/", "ipc/", "policy/", "workers/spawner/"}},
         {"workers/probe/", {"base/", "ipc/", "workers/probe/"}},
         {"runner/", {"base/", "policy/", "runner/"}},

@@ -15,9 +15,9 @@
 
 #include "workers/files/facts.h"
 #include "workers/files/operations.h"
-#include "workers/files/watch_tree.h"
 #include "workers/tree/beneath.h"
 #include "workers/tree/own_names.h"
+#include "workers/tree/watch_tree.h"
 
 namespace toren::workers {
 namespace {
@@ -216,7 +216,8 @@ private:
 
     // Watches anew: after an overflow nobody knows which folders there are, and after a change of rules which count.
     Result<> start_again() {
-        TRY_ASSIGN(auto tree, WatchTree::start(call_.segment, request_.path, request_.recursive, request_.ignore));
+        TRY_ASSIGN(auto tree,
+                   WatchTree::start(call_.segment, request_.path, {request_.recursive, request_.ignore, {}, 0}));
         tree_ = std::move(tree);
         moved_.clear();
         // What happened between the two watches is not known.
@@ -275,7 +276,7 @@ private:
 }  // namespace
 
 Answer watch_folder(Call& call, const ipc::WatchFolder& request) {
-    SERVE_ASSIGN(auto tree, WatchTree::start(call.segment, request.path, request.recursive, request.ignore));
+    SERVE_ASSIGN(auto tree, WatchTree::start(call.segment, request.path, {request.recursive, request.ignore, {}, 0}));
     return Watch(call, request, std::move(tree)).run();
 }
 

@@ -86,7 +86,8 @@ IgnoreRules::Chain IgnoreRules::enter(Chain above, int folder, std::string_view 
     return rules;
 }
 
-IgnoreRules::Chain IgnoreRules::of_path(int segment, const std::string& path, int folder, std::string& prefix) {
+IgnoreRules::Chain IgnoreRules::of_path(int segment, const std::string& path, int folder, std::string& prefix,
+                                        Which which) {
     Chain chain;
     prefix.clear();
     struct stat listed {
@@ -96,7 +97,7 @@ IgnoreRules::Chain IgnoreRules::of_path(int segment, const std::string& path, in
     while (at && ::fstat(at->get(), &reached) == 0) {
         while (rest.starts_with('/') || rest == "." || rest.starts_with("./")) rest.remove_prefix(1);
         if (rest.empty()) break;
-        chain = enter(chain, at->get(), prefix);
+        chain = enter(chain, at->get(), prefix, which);
         const std::string name(rest.substr(0, rest.find('/')));
         if (name == "..") break;
         at = open_beneath(at->get(), name, O_PATH | O_DIRECTORY | O_NOFOLLOW);
@@ -108,7 +109,7 @@ IgnoreRules::Chain IgnoreRules::of_path(int segment, const std::string& path, in
         prefix.clear();
         chain = nullptr;
     }
-    return enter(chain, folder, prefix);
+    return enter(chain, folder, prefix, which);
 }
 
 std::optional<bool> IgnoreRules::verdict(const Rules& rules, std::string_view path, bool folder) {

@@ -25,7 +25,8 @@ public:
     static Chain enter(Chain above, int folder, std::string_view path, Which which = Which::kAll);
     // Those of a listed folder and of the folders that lead to it from the segment. Where a link or a ".." is on the
     // way only the folder's own hold.
-    static Chain of_path(int segment, const std::string& path, int folder, std::string& prefix);
+    static Chain of_path(int segment, const std::string& path, int folder, std::string& prefix,
+                         Which which = Which::kAll);
 
     // Whether the name at the path, by which the folder is left out with everything in it, is left out.
     static bool ignores(const Chain& chain, std::string_view path, bool folder);

@@ -1,4 +1,4 @@
-#include "workers/files/watch_tree.h"
+#include "workers/tree/watch_tree.h"
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -27,24 +27,27 @@ bool is_folder_at(int folder, const std::string& name) {
 
 }  // namespace
 
-Result<WatchTree> WatchTree::start(int segment, const std::string& path, bool recursive, bool ignore) {
+bool is_gone(int code) {
+    return code == ENOENT || code == ENOTDIR || code == ELOOP || code == EACCES || code == ENAMETOOLONG;
+}
+
+Result<WatchTree> WatchTree::start(int segment, const std::string& path, Scope scope) {
     WatchTree tree;
-    tree.recursive_ = recursive;
-    tree.ignore_ = ignore;
+    tree.scope_ = std::move(scope);
     TRY_ASSIGN(tree.root_, open_beneath(segment, path, O_RDONLY | O_DIRECTORY));
     tree.queue_.reset(::inotify_init1(IN_CLOEXEC | IN_NONBLOCK));
     if (!tree.queue_) return errno_error("inotify_init1 (fs.inotify.max_user_instances)");
     Folder top;
-    if (ignore) top.rules = IgnoreRules::of_path(segment, path, tree.root_.get(), tree.prefix_);
+    if (tree.scope_.ignore) top.rules = IgnoreRules::of_path(segment, path, tree.root_.get(), tree.prefix_);
     TRY(tree.put(top, tree.root_.get()));
     const int number = top.number;
     tree.top_ = (tree.folders_[number] = std::make_unique<Folder>(std::move(top))).get();
-    if (recursive) {
+    if (tree.scope_.recursive) {
         TRY_ASSIGN(auto names, FolderReader::open(tree.root_.get()));
         while (const auto name = names.next())
             if (names.type() == DT_DIR || (names.type() == DT_UNKNOWN && is_folder_at(tree.root_.get(), *name))) {
                 const auto added = tree.add(*tree.top_, *name, [](const std::string&, bool) {});
-                if (!added && added.error().code == ENOSPC) return added.error();
+                if (!added && !is_gone(added.error().code)) return added.error();
             }
     }
     return tree;
@@ -52,8 +55,10 @@ Result<WatchTree> WatchTree::start(int segment, const std::string& path, bool re
 
 // inotify takes a path and no descriptor; "." is the folder that fchdir has gone to, whatever its name is by now.
 Result<> WatchTree::put(Folder& folder, int descriptor) {
+    if (folders_.size() >= scope_.most_folders)
+        return Error{ENOSPC, "more than " + std::to_string(scope_.most_folders) + " folders to watch"};
     if (::fchdir(descriptor) != 0) return errno_error("fchdir");
-    folder.number = ::inotify_add_watch(queue_.get(), ".", kEvents);
+    folder.number = ::inotify_add_watch(queue_.get(), ".", kEvents | scope_.more_events);
     if (folder.number < 0) return errno_error("inotify_add_watch (fs.inotify.max_user_watches)");
     return Ok{};
 }
@@ -74,12 +79,15 @@ std::string WatchTree::path_of(const Folder& folder, const std::string& name) co
 }
 
 bool WatchTree::ignores(const Folder& folder, const std::string& name, bool is_folder) const {
-    if (is_own_name(name)) return true;
-    return ignore_ && IgnoreRules::ignores(folder.rules, prefix_ + path_of(folder, name), is_folder);
+    const bool decided = is_folder && scope_.leaves_out;
+    if (!decided && is_own_name(name)) return true;
+    const std::string path = path_of(folder, name);
+    const bool ignored = scope_.ignore && IgnoreRules::ignores(folder.rules, prefix_ + path, is_folder);
+    return decided ? scope_.leaves_out(path, ignored) : ignored;
 }
 
 Result<> WatchTree::add(Folder& above, const std::string& name, const Found& found) {
-    if (!recursive_ || ignores(above, name, true)) return Ok{};
+    if (!scope_.recursive || ignores(above, name, true)) return Ok{};
     const std::string path = path_of(above, name);
     if (path.size() > PATH_MAX) return Ok{};
     // From the top, without a link on the way: what is in the way of the tree that we know is not ours to follow.
@@ -103,7 +111,7 @@ Result<> WatchTree::add(Folder& above, const std::string& name, const Found& fou
             return Ok{};
         }
         const std::string own_path = path_of(*made, "");
-        if (ignore_) made->rules = IgnoreRules::enter(parent.rules, open, prefix_ + own_path + '/');
+        if (scope_.ignore) made->rules = IgnoreRules::enter(parent.rules, open, prefix_ + own_path + '/');
         Folder* folder = (folders_[made->number] = std::move(made)).get();
         parent.folders[folder_name] = folder;
         levels.push_back({folder, {}});
@@ -130,7 +138,7 @@ Result<> WatchTree::add(Folder& above, const std::string& name, const Found& fou
         if (!stack.push(next)) continue;  // gone again
         const auto depth = levels.size();
         const auto entered = enter(*levels.back().folder, next);
-        if (!entered && entered.error().code == ENOSPC) return entered.error();
+        if (!entered && !is_gone(entered.error().code)) return entered.error();
         if (levels.size() == depth) stack.pop();
     }
     return Ok{};

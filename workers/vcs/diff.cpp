@@ -128,6 +128,37 @@ bool has_index(VcsSides sides) { return has_work_tree(sides) || sides == VcsSide
 
 git_tree* as_tree(const Owned<git_object>& object) { return reinterpret_cast<git_tree*>(object.get()); }
 
+// Which paths are compared: those that the request names, all where it names none. Of sides that are known, only those
+// that differ.
+class ComparedPaths {
+public:
+    ComparedPaths(const std::vector<std::string>& wanted, const std::vector<std::string>* differing)
+        : none_(differing != nullptr) {
+        const auto add = [&](const std::string& path) { paths_.push_back(const_cast<char*>(path.c_str())); };
+        if (differing == nullptr) std::ranges::for_each(wanted, add);
+        else
+            for (const auto& path : *differing)
+                if (wanted.empty() || std::ranges::any_of(wanted, [&](const auto& file) { return holds(file, path); }))
+                    add(path);
+        none_ = none_ && paths_.empty();
+    }
+
+    bool none() const { return none_; }
+    void limit(git_diff_options& options) {
+        options.pathspec = {paths_.data(), paths_.size()};
+        if (!paths_.empty()) options.flags |= GIT_DIFF_DISABLE_PATHSPEC_MATCH;
+    }
+
+private:
+    static bool holds(std::string_view file, std::string_view path) {
+        while (file.ends_with('/')) file.remove_suffix(1);
+        return path == file || (path.size() > file.size() && path[file.size()] == '/' && path.starts_with(file));
+    }
+
+    bool none_;
+    std::vector<char*> paths_;
+};
+
 // The differences of one request, renames found as diff.renames says.
 struct Comparison {
     Trees trees;
@@ -136,20 +167,29 @@ struct Comparison {
     Unreadable unreadable;
     bool index_changed = false;  // in memory: conflicts were settled
 
-    int make(git_repository* git, const ipc::VcsDiff& request) {
+    int make(const Repository& repository, const ipc::VcsDiff& request) {
+        git_repository* git = repository.git;
         git_diff_options options;
         git_diff_options_init(&options, GIT_DIFF_OPTIONS_VERSION);
         options.context_lines = request.context;
-        std::vector<char*> files;
-        for (const auto& file : request.files) files.push_back(const_cast<char*>(file.c_str()));
-        options.pathspec = {files.data(), files.size()};
-        if (!files.empty()) options.flags |= GIT_DIFF_DISABLE_PATHSPEC_MATCH;
+        std::optional<KeptStatus::Differing> differing;
+        if (has_work_tree(request.sides)) differing = repository.status->differing();
+        const bool from_head = request.sides == VcsSides::kHeadToWorkTree;
+        ComparedPaths first(request.files, differing && from_head ? &differing->staged : nullptr);
+        ComparedPaths second(request.files, differing ? &differing->unstaged : nullptr);
         if (const int code = find_trees(trees, git, request); code != 0) return code;
         if (has_index(request.sides))
             if (const int code = read_index(git); code != 0) return code;
-        const int code = has_index(request.sides)
-                             ? with_index(git, request.sides, options)
-                             : git_diff_tree_to_tree(diff.out(), git, as_tree(trees.from), as_tree(trees.to), &options);
+        first.limit(options);
+        int code = 0;
+        if (!has_index(request.sides))
+            code = git_diff_tree_to_tree(diff.out(), git, as_tree(trees.from), as_tree(trees.to), &options);
+        else if (request.sides != VcsSides::kIndexToWorkTree && !first.none())
+            code = git_diff_tree_to_index(diff.out(), git, as_tree(trees.from), index.get(), &options);
+        else code = git_diff_tree_to_tree(diff.out(), git, nullptr, nullptr, &options);  // nothing, so far
+        second.limit(options);
+        if (code == 0 && has_work_tree(request.sides) && !second.none())
+            code = add_work_tree(git, request.sides, options);
         return code != 0 ? code : git_diff_find_similar(diff.get(), nullptr);
     }
 
@@ -161,12 +201,7 @@ private:
         return index_changed ? settle_conflicts(index.get()) : 0;
     }
 
-    int with_index(git_repository* git, VcsSides sides, git_diff_options& options) {
-        if (sides != VcsSides::kIndexToWorkTree)
-            if (const int code = git_diff_tree_to_index(diff.out(), git, as_tree(trees.from), index.get(), &options);
-                code != 0)
-                return code;
-        if (!has_work_tree(sides)) return 0;
+    int add_work_tree(git_repository* git, VcsSides sides, git_diff_options& options) {
         unreadable.work_tree = text_of(git_repository_workdir(git));
         options.notify_cb = leave_out_unreadable;
         options.payload = &unreadable;
@@ -266,7 +301,7 @@ Answer answer_diff(Repositories& repositories, const ipc::VcsDiff& request, cons
                                        return Refusal{Failure::kUnsupported, *why};
                                Comparison comparison;
                                ipc::VcsDiffEnd end;
-                               int code = comparison.make(repository.git, request);
+                               int code = comparison.make(repository, request);
                                if (code == 0) code = tell_files(end, comparison, request, sink);
                                end.from = comparison.trees.from_id;
                                end.to = comparison.trees.to_id;

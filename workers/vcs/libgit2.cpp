@@ -28,7 +28,9 @@ Result<> prepare_libgit2() {
             return error("git_libgit2_opts: no search path");
     // Git refuses another owner's repository because its configuration could run programs. Here none can, and the
     // exception that git knows, safe.directory, stands in a file that is not read.
+    // No object is made, but for those in memory whose parts are elsewhere (kept_status.cpp).
     if (failed(git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, 0)) ||
+        failed(git_libgit2_opts(GIT_OPT_ENABLE_STRICT_OBJECT_CREATION, 0)) ||
         failed(git_libgit2_opts(GIT_OPT_SET_CACHE_MAX_SIZE, kCacheBytes)) ||
         failed(git_libgit2_opts(GIT_OPT_SET_MWINDOW_SIZE, kWindowBytes)) ||
         failed(git_libgit2_opts(GIT_OPT_SET_MWINDOW_MAPPED_LIMIT, kMappedBytes)) ||

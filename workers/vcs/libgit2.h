@@ -14,6 +14,7 @@ namespace toren::vcs {
 
 // How each kind of object ends.
 inline void release(git_repository* object) { git_repository_free(object); }
+inline void release(git_odb* object) { git_odb_free(object); }
 inline void release(git_reference* object) { git_reference_free(object); }
 inline void release(git_reference_iterator* object) { git_reference_iterator_free(object); }
 inline void release(git_object* object) { git_object_free(object); }

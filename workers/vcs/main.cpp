@@ -9,8 +9,10 @@
 #include "base/log.h"
 #include "ipc/inherited.h"
 #include "policy/privileges.h"
+#include "policy/seccomp.h"
 #include "workers/service_channel.h"
 #include "workers/vcs/answers.h"
+#include "workers/vcs/second_thread.h"
 
 using namespace toren;
 
@@ -85,7 +87,9 @@ Answer serve(ServiceChannel& channel, vcs::Repositories& repositories, const ipc
 Result<> ladder(int argc, char** argv) {
     TRY(set_not_dumpable());
     TRY(vcs::prepare_libgit2());  // before the filter: it seeds itself and reads what only TLS would need
-    return workers::confine_service(argc, argv, FilterRole::kVcs);
+    TRY(workers::hold_service_to_segment(argc, argv));
+    TRY(vcs::start_second_thread());
+    return install_filter(FilterRole::kVcs);
 }
 
 }  // namespace
@@ -104,6 +108,7 @@ int main(int argc, char** argv) {
     vcs::Repositories repositories{UniqueFd(ipc::kServiceSegmentFd), argv[1]};
     while (const auto request = channel.next()) {
         channel.done(serve(channel, repositories, *request));
+        while (repositories.can_prepare() && !channel.waits()) repositories.prepare();
         if (!vcs::memory_outgrown()) continue;
         log_info("ends to give memory back; the next request starts it again");
         break;

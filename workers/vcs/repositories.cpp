@@ -1,22 +1,15 @@
 #include "workers/vcs/repositories.h"
 
+#include <sys/stat.h>
+
 #include <cerrno>
-#include <tuple>
 
 namespace toren::vcs {
 namespace {
 
-Identity identity_of(const struct stat& about) {
-    // A .git folder changes with every lock file made in it; a gitfile's or a configuration's content matters.
-    if (S_ISDIR(about.st_mode)) return {about.st_dev, about.st_ino, 0, {}, {}};
-    return {about.st_dev, about.st_ino, about.st_size, about.st_mtim, about.st_ctim};
-}
-
 // libgit2 keeps some settings for as long as a repository is open (core.autocrlf, core.fileMode …).
 Identity configuration_of(git_repository* git) {
-    struct stat about {};
-    const std::string path = std::string(git_repository_commondir(git)) + "config";
-    return ::stat(path.c_str(), &about) == 0 ? identity_of(about) : Identity{};
+    return identity_of(std::string(git_repository_commondir(git)) + "config");
 }
 
 ipc::VcsRepository about(const Found& found) {
@@ -27,14 +20,6 @@ ipc::VcsRepository about(const Found& found) {
 }
 
 }  // namespace
-
-bool Identity::operator==(const Identity& other) const {
-    const auto all = [](const Identity& one) {
-        return std::tie(one.device, one.inode, one.size, one.modified.tv_sec, one.modified.tv_nsec, one.changed.tv_sec,
-                        one.changed.tv_nsec);
-    };
-    return all(*this) == all(other);
-}
 
 Answer Repositories::locate(const std::string& path) {
     auto found = discover(segment_.get(), path);
@@ -73,10 +58,11 @@ std::variant<Repository, Refusal> Repositories::find(const std::string& path) {
             return refused;
         }
         const Identity configuration = configuration_of(git.get());
+        KeptStatus status(segment_.get(), found->folder, git.get());
         open_.emplace(std::move(found->folder), std::move(found->dot_git), identity, configuration, std::move(git),
-                      KeptWalk{});
+                      KeptWalk{}, std::move(status));
     }
-    return Repository{found->kind, open_->folder, open_->git.get(), &open_->walk};
+    return Repository{found->kind, open_->folder, open_->git.get(), &open_->walk, &open_->status};
 }
 
 }  // namespace toren::vcs

@@ -8,12 +8,12 @@
 // until the broker's time for a request is over and the worker is ended.
 #pragma once
 
-#include <sys/stat.h>
-
 #include <optional>
 #include <variant>
 
 #include "workers/vcs/discovery.h"
+#include "workers/vcs/identity.h"
+#include "workers/vcs/kept_status.h"
 #include "workers/vcs/libgit2.h"
 #include "workers/vcs/walk.h"
 
@@ -21,16 +21,6 @@ namespace toren::vcs {
 
 using workers::Answer;
 using workers::Refusal;
-
-// Which file or folder an inode is, and where its content matters, in which state.
-struct Identity {
-    dev_t device = 0;
-    ino_t inode = 0;
-    off_t size = 0;
-    timespec modified{};
-    timespec changed{};
-    bool operator==(const Identity& other) const;
-};
 
 // The walk that gave the last page of a log, so that the next page need not begin again.
 struct KeptWalk {
@@ -44,6 +34,7 @@ struct Repository {
     std::string folder;             // relative to the segment
     git_repository* git = nullptr;  // null where `kind` is kNone; valid until the next call of Repositories
     KeptWalk* walk = nullptr;       // the same
+    KeptStatus* status = nullptr;   // the same
 };
 
 // Its folder, for people.
@@ -62,6 +53,10 @@ public:
     // After an error of libgit2's, so that the next request begins anew: what it has in memory may be half read.
     void forget() { open_.reset(); }
 
+    // Between requests: whether a step can be taken that makes the next one quicker, and that step.
+    bool can_prepare() const { return open_ && open_->status.can_prepare(); }
+    void prepare() { open_->status.prepare(); }
+
 private:
     struct Open {
         std::string folder;
@@ -69,7 +64,8 @@ private:
         Identity identity;
         Identity configuration;
         Owned<git_repository> git;
-        KeptWalk walk;  // ends before the repository
+        KeptWalk walk;  // ends before the repository, as the next does
+        KeptStatus status;
     };
 
     UniqueFd segment_;

@@ -38,19 +38,6 @@ VcsState state_of(const StateRow (&rows)[N], unsigned flags) {
     return VcsState::kNone;
 }
 
-// As git decides it: status.renames, else diff.renames, else yes. "copies" is no boolean and means yes here.
-bool finds_renames(git_repository* git) {
-    Owned<git_config> config;
-    if (git_repository_config_snapshot(config.out(), git) != 0) return true;
-    int wanted = 1;
-    for (const char* name : {"status.renames", "diff.renames"}) {
-        const int code = git_config_get_bool(&wanted, config.get(), name);
-        if (code == 0) return wanted != 0;
-        if (code != GIT_ENOTFOUND) return true;
-    }
-    return true;
-}
-
 // `git add -N`: the index has the name alone, so that its content differs from the file's and nothing was modified.
 bool only_intended(git_index* index, const char* path) {
     const git_index_entry* entry = git_index_get_bypath(index, path, 0);
@@ -66,15 +53,6 @@ VcsConflict conflict_of(git_index* index, const char* path) {
     return kBySides[(base != nullptr ? 1 : 0) + (ours != nullptr ? 2 : 0) + (theirs != nullptr ? 4 : 0)];
 }
 
-const char* new_path(const git_diff_delta* delta) {
-    return delta->new_file.path != nullptr ? delta->new_file.path : delta->old_file.path;
-}
-
-bool is_submodule(const git_diff_delta* delta) {
-    return delta != nullptr &&
-           (delta->new_file.mode == GIT_FILEMODE_COMMIT || delta->old_file.mode == GIT_FILEMODE_COMMIT);
-}
-
 class Lister {
 public:
     Lister(git_index* index, const ipc::VcsStatus& request, const Sink<VcsChange>& sink)
@@ -83,15 +61,13 @@ public:
     std::uint64_t count() const { return count_; }
 
     // False: a path is longer than any that the kernel opens, so the index was made by hand.
-    bool add(const git_status_entry& entry) {
-        unsigned flags = entry.status;
-        const git_diff_delta* delta = entry.head_to_index != nullptr ? entry.head_to_index : entry.index_to_workdir;
-        if (delta == nullptr) return true;
+    bool add(const std::string& path, const StatusEntry& entry) {
+        const unsigned flags = entry.flags;
         VcsChange change;
-        change.path = new_path(delta);
-        if ((flags & GIT_STATUS_INDEX_RENAMED) != 0) change.old_path = delta->old_file.path;
+        change.path = path;
+        change.old_path = entry.old_path;
         if (change.path.size() > PATH_MAX || change.old_path.size() > PATH_MAX) return false;
-        change.submodule = is_submodule(entry.head_to_index) || is_submodule(entry.index_to_workdir);
+        change.submodule = entry.submodule;
         constexpr unsigned kAddedAndModified = GIT_STATUS_INDEX_NEW | GIT_STATUS_WT_MODIFIED;
         const bool intended = flags == kAddedAndModified && only_intended(index_, change.path.c_str());
         if ((flags & GIT_STATUS_CONFLICTED) != 0) change.conflict = conflict_of(index_, change.path.c_str());
@@ -145,13 +121,25 @@ void tell_counts(ipc::VcsRepository& about, git_repository* git, const std::stri
     about.behind = behind;
 }
 
-unsigned flags_of(const ipc::VcsStatus& request, git_repository* git) {
-    unsigned flags = GIT_STATUS_OPT_SORT_CASE_SENSITIVELY;
-    if (request.untracked != ipc::VcsUntracked::kNone) flags |= GIT_STATUS_OPT_INCLUDE_UNTRACKED;
-    if (request.untracked == ipc::VcsUntracked::kAll) flags |= GIT_STATUS_OPT_RECURSE_UNTRACKED_DIRS;
-    if (request.ignored) flags |= GIT_STATUS_OPT_INCLUDE_IGNORED;
-    if (finds_renames(git)) flags |= GIT_STATUS_OPT_RENAMES_HEAD_TO_INDEX;
-    return flags;
+// Both sides in the order of their paths, one after the other.
+template <typename Tell>
+bool each_entry(const StatusEntries& staged, const StatusEntries& unstaged, Tell tell) {
+    auto one = staged.begin();
+    auto other = unstaged.begin();
+    while (one != staged.end() || other != unstaged.end()) {
+        const bool from_one = one != staged.end() && (other == unstaged.end() || one->first <= other->first);
+        const bool from_other = other != unstaged.end() && (one == staged.end() || other->first <= one->first);
+        const std::string& path = from_one ? one->first : other->first;
+        StatusEntry entry = from_one ? one->second : other->second;
+        if (from_one && from_other) {
+            entry.flags |= other->second.flags;
+            entry.submodule = entry.submodule || other->second.submodule;
+        }
+        if (!tell(path, entry)) return false;
+        if (from_one) ++one;
+        if (from_other) ++other;
+    }
+    return true;
 }
 
 Answer status_of(Repositories& repositories, const Repository& repository, const ipc::VcsStatus& request,
@@ -175,20 +163,15 @@ Answer status_of(Repositories& repositories, const Repository& repository, const
     if (head_commit(head, git) == 0) about.head = hex(*git_object_id(head.get()));
     if (request.counts) tell_counts(about, git, branch);
 
+    if (const int code = repository.status->bring({request.untracked, request.ignored}); code != 0) return failed(code);
     Owned<git_index> index;
-    Owned<git_status_list> list;
-    git_status_options options;
-    git_status_options_init(&options, GIT_STATUS_OPTIONS_VERSION);
-    options.show = GIT_STATUS_SHOW_INDEX_AND_WORKDIR;
-    options.flags = flags_of(request, git);
-    if (const int code = git_status_list_new(list.out(), git, &options); code != 0) return failed(code);
     if (const int code = git_repository_index(index.out(), git); code != 0) return failed(code);
     Lister lister(index.get(), request, sink);
-    for (std::size_t i = 0, count = git_status_list_entrycount(list.get()); i < count; ++i)
-        if (!lister.add(*git_status_byindex(list.get(), i)))
-            return Refusal{ipc::Failure::kUnsupported, "read the status of '" + shown(repository) +
-                                                           "': a path is longer than " + std::to_string(PATH_MAX) +
-                                                           " bytes"};
+    const auto tell = [&](const std::string& path, const StatusEntry& entry) { return lister.add(path, entry); };
+    if (!each_entry(repository.status->staged(), repository.status->unstaged(), tell))
+        return Refusal{ipc::Failure::kUnsupported, "read the status of '" + shown(repository) +
+                                                       "': a path is longer than " + std::to_string(PATH_MAX) +
+                                                       " bytes"};
     about.changes = lister.count();
     return workers::reply(about);
 }
@@ -201,6 +184,7 @@ Answer answer_find(Repositories& repositories, const ipc::VcsFind& request) {
 
 Answer answer_status(Repositories& repositories, const ipc::VcsStatus& request, const Sink<VcsChange>& sink) {
     const Answer none = workers::reply(ipc::VcsRepository{});
+    if (request.fresh) repositories.forget();
     return with_repository(repositories, request.path, none, [&](const Repository& repository) {
         return status_of(repositories, repository, request, sink);
     });
